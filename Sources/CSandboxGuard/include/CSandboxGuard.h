@@ -1,0 +1,2 @@
+#pragma once
+int simplon_guard_main(void);

@@ -1,0 +1,83 @@
+-- The live stream, which is the log: events of a run, numbered without gap by run_state.next_seq. Partitioned by the
+-- month in the run's id (UUIDv7), so one run's events lie in one partition and the key is truly unique. A partition
+-- read directly knows no policy of its parent, so partitions live in simplon, where callers have no rights.
+create table public.agent_task_logs (
+  run_id uuid not null,
+  seq bigint not null,
+  user_id uuid,
+  at timestamptz not null default clock_timestamp(),
+  level text not null default 'info',
+  kind text not null,
+  v smallint not null default 1,
+  payload jsonb not null,
+  primary key (run_id, seq),
+  constraint agent_task_logs_level check (level in ('debug', 'info', 'warn', 'error')),
+  constraint agent_task_logs_kind check (kind in ('log', 'step', 'status', 'message', 'artifact', 'done'))
+) partition by range (run_id);
+create trigger agent_task_logs_append_only before update or delete on public.agent_task_logs
+  for each row execute function simplon.refuse_change();
+
+alter table public.agent_task_logs enable row level security;
+alter table public.agent_task_logs force row level security;
+revoke all on public.agent_task_logs from public, anon, authenticated, service_role;
+grant select on public.agent_task_logs to authenticated, service_role;
+create policy agent_task_logs_read_own on public.agent_task_logs for select to authenticated
+  using ((select auth.uid()) = user_id);
+create policy agent_task_logs_service on public.agent_task_logs to service_role using (true) with check (true);
+
+-- Makes the partitions of this month and the next ones; made first, attached after, so that writers hardly wait.
+-- Returns how many were new.
+create function simplon.make_log_partitions(months integer default 3) returns integer
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  made integer := 0;
+  month timestamptz;
+  partition text;
+begin
+  perform pg_catalog.pg_advisory_xact_lock(5360414141);
+  for step in 0..months loop
+    month := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => step);
+    partition := 'agent_task_logs_' || to_char(month at time zone 'UTC', 'YYYY_MM');
+    continue when to_regclass('simplon.' || partition) is not null;
+    execute format('create table simplon.%I (like public.agent_task_logs including all)', partition);
+    execute format('alter table simplon.%I enable row level security', partition);
+    execute format('alter table simplon.%I force row level security', partition);
+    execute format('revoke all on simplon.%I from public, anon, authenticated, service_role', partition);
+    execute format('alter table public.agent_task_logs attach partition simplon.%I for values from (%L) to (%L)',
+      partition, simplon.uuid_v7_floor(month),
+      simplon.uuid_v7_floor((date_trunc('month', month at time zone 'UTC') + interval '1 month') at time zone 'UTC'));
+    made := made + 1;
+  end loop;
+  return made;
+end $$;
+
+-- Drops whole months of events older than that, sparing a month with a run that has not ended. Returns how many.
+create function simplon.drop_log_partitions(older interval) returns integer
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  dropped integer := 0;
+  name text;
+  month timestamptz;
+begin
+  perform pg_catalog.pg_advisory_xact_lock(5360414141);
+  for name in
+    select c.relname from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'public.agent_task_logs'::regclass order by 1
+  loop
+    month := to_timestamp(right(name, 7) || '+00', 'YYYY_MMTZH');
+    exit when month + interval '1 month' > now() - older;
+    continue when exists (
+      select from public.agent_runs r
+      where r.id >= simplon.uuid_v7_floor(month) and r.id < simplon.uuid_v7_floor(month + interval '1 month')
+        and r.completed_at is null);
+    execute format('drop table simplon.%I', name);
+    dropped := dropped + 1;
+  end loop;
+  return dropped;
+end $$;
+
+revoke all on function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval) from public;
+grant execute on function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval) to service_role;
+select simplon.make_log_partitions();

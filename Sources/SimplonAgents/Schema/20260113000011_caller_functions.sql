@@ -1,0 +1,225 @@
+-- What callers may do to runs. Each function takes its user from auth.uid() alone.
+-- SIM01 stale, SIM02 wrong state, SIM03 no such run, SIM04 idempotency key with another body, SIM05 bad request.
+
+-- Fills what only the engine may choose; runs for a row inserted through any door.
+create function simplon.prepare_run() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  new.owner_claims := auth.jwt();
+  return new;
+end $$;
+
+-- Queues a new run and writes its first event.
+create function simplon.enqueue_run() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  insert into simplon.run_state (run_id, user_id, next_seq) values (new.id, new.user_id, 2);
+  if new.status = 'queued' then
+    insert into public.agent_task_queue (run_id, user_id, engine_version)
+    values (new.id, new.user_id, new.engine_version);
+  end if;
+  insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
+  values (new.id, 1, new.user_id, 'status', jsonb_build_object('status', new.status));
+  return null;
+end $$;
+
+create trigger agent_runs_prepare before insert on public.agent_runs
+  for each row execute function simplon.prepare_run();
+create trigger agent_runs_enqueue after insert on public.agent_runs
+  for each row execute function simplon.enqueue_run();
+
+-- Makes a run, or finds the one made with the same key and body.
+create function simplon.create_run(request jsonb, idempotency_key text, request_hash bytea)
+returns table (run_id uuid, status text, created_at timestamptz, is_new boolean)
+language plpgsql security definer set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  made public.agent_runs;
+begin
+  insert into public.agent_runs (
+    prompt, plan, workflow, agent, model, tools, connectors, budget, metadata, project_id, status,
+    idempotency_key, request_hash)
+  values (
+    request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent', request ->> 'model',
+    case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
+    case when request ? 'connectors' then array(select jsonb_array_elements_text(request -> 'connectors')) end,
+    request -> 'budget', coalesce(request -> 'metadata', '{}'), (request ->> 'project_id')::uuid,
+    case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
+    create_run.idempotency_key, create_run.request_hash)
+  on conflict (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), idempotency_key)
+    where idempotency_key is not null do nothing
+  returning * into made;
+  if found then
+    return query select made.id, made.status::text, made.created_at, true;
+    return;
+  end if;
+  select r.* into made from public.agent_runs r
+  where coalesce(r.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
+    and r.idempotency_key = create_run.idempotency_key;
+  if made.request_hash is distinct from create_run.request_hash then
+    raise exception 'the idempotency key was used for run % with another body', made.id
+      using errcode = 'SIM04', hint = 'Send the same body again, or choose a new key.';
+  end if;
+  return query select made.id, made.status::text, made.created_at, false;
+end $$;
+
+-- Whether the caller may see and steer the run: its own, or any for the service.
+create function simplon.owns(owner uuid) returns boolean
+language sql stable set search_path = ''
+as $$ select coalesce(owner = auth.uid(), false) or auth.role() = 'service_role' $$;
+
+-- start, stop, resume or retry; gives the new status. The queue row is taken before run_state, as a claim does.
+create function simplon.act_on_run(run uuid, action text) returns text
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  state simplon.run_state;
+  was public.task_status;
+  becomes public.task_status;
+  seq bigint;
+begin
+  if action not in ('start', 'stop', 'resume', 'retry') then
+    raise exception 'there is no action "%"', left(action, 32) using errcode = 'SIM05';
+  end if;
+  if not coalesce((select simplon.owns(r.user_id) from public.agent_runs r where r.id = run), false) then
+    raise exception 'there is no run % of yours', run using errcode = 'SIM03';
+  end if;
+  if action = 'stop' then
+    delete from public.agent_task_queue q where q.run_id = run;
+  end if;
+  select s.* into state from simplon.run_state s where s.run_id = run for update;
+  select r.status into was from public.agent_runs r where r.id = run for update;
+
+  if action = 'stop' and was in ('completed', 'failed', 'cancelled') then
+    return was;
+  end if;
+  becomes := case
+    when action = 'stop' then 'cancelled'
+    when action = 'start' and was = 'pending' then 'queued'
+    when action = 'resume' and was in ('failed', 'cancelled') then 'queued'
+    when action = 'retry' and was in ('failed', 'cancelled', 'completed') then 'queued'
+  end;
+  if becomes is null then
+    raise exception 'the run is %, and % is allowed from % only', was, action,
+      case action when 'start' then 'pending' when 'resume' then 'failed and cancelled'
+        else 'failed, cancelled and completed' end
+      using errcode = 'SIM02';
+  end if;
+
+  update public.agent_runs r set
+    status = becomes, reason = null, updated_at = clock_timestamp(),
+    completed_at = case when becomes = 'cancelled' then clock_timestamp() end,
+    error = case when becomes = 'cancelled' then r.error end,
+    result = case when becomes = 'cancelled' then r.result end,
+    attempt = r.attempt + (action = 'retry')::integer
+  where r.id = run;
+  update simplon.run_state s set
+    epoch = s.epoch + 1, worker = null, lease_until = null,
+    next_seq = s.next_seq + case when becomes = 'cancelled' then 2 else 1 end
+  where s.run_id = run returning next_seq into seq;
+  if becomes = 'cancelled' then
+    update public.agent_steps t set status = 'cancelled', completed_at = clock_timestamp(), updated_at = clock_timestamp()
+    where t.run_id = run and t.status in ('running', 'waiting');
+    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload) values
+      (run, seq - 2, state.user_id, 'status', '{"status": "cancelled"}'),
+      (run, seq - 1, state.user_id, 'done', '{"status": "cancelled"}');
+  else
+    insert into public.agent_task_queue (run_id, user_id, engine_version)
+      select r.id, r.user_id, r.engine_version from public.agent_runs r where r.id = run;
+    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
+      select r.id, seq - 1, r.user_id, 'status',
+        jsonb_build_object('status', 'queued', 'action', action, 'attempt', r.attempt)
+      from public.agent_runs r where r.id = run;
+  end if;
+  return becomes;
+end $$;
+
+-- Why the run is not finished: one reason, {code, message, details?}.
+create function simplon.why_run(run uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  r public.agent_runs;
+  q public.agent_task_queue;
+  s simplon.run_state;
+  ahead bigint;
+begin
+  select * into r from public.agent_runs a where a.id = run;
+  if not found or not simplon.owns(r.user_id) then
+    raise exception 'there is no run % of yours', run using errcode = 'SIM03';
+  end if;
+  if r.completed_at is not null then
+    return jsonb_build_object('code', 'finished', 'message', format('The run is %s.', r.status));
+  elsif r.status = 'pending' then
+    return jsonb_build_object('code', 'not_started', 'message', 'The run was created without starting it; send the action "start".');
+  elsif r.reason is not null then
+    return r.reason;
+  end if;
+  select * into s from simplon.run_state a where a.run_id = run;
+  if s.worker is not null then
+    return jsonb_build_object('code', 'running', 'message', 'A worker has the run.',
+      'details', jsonb_build_object('lease_until', s.lease_until, 'steps', (
+        select coalesce(jsonb_agg(t.step_id order by t.started_at), '[]') from public.agent_steps t
+        where t.run_id = run and t.attempt = r.attempt and t.status = 'running')));
+  end if;
+  select * into q from public.agent_task_queue a where a.run_id = run;
+  if not exists (select from simplon.workers w where w.alive_until > clock_timestamp() and not w.draining) then
+    return jsonb_build_object('code', 'no_worker', 'message', 'The run is queued and no worker is alive; start one with "simplon serve --roles worker".');
+  elsif not exists (select from simplon.workers w where w.alive_until > clock_timestamp() and not w.draining
+      and w.engine_version >= r.engine_version) then
+    return jsonb_build_object('code', 'engine_version', 'message',
+      format('The run needs engine version %s, and every living worker is older; upgrade a worker.', r.engine_version));
+  end if;
+  select count(*) into ahead from public.agent_task_queue a
+  where (a.priority > q.priority or a.priority = q.priority and a.ready_at < q.ready_at) and a.ready_at <= clock_timestamp();
+  return jsonb_build_object('code', 'queued', 'message', format('The run is queued with %s ahead of it.', ahead),
+    'details', jsonb_build_object('ahead', ahead));
+end $$;
+
+-- Tickets: a hash only, for one run and one principal.
+create table simplon.tickets (
+  hash bytea primary key,
+  run_id uuid not null references public.agent_runs (id) on delete cascade,
+  claims jsonb not null,
+  issued_at timestamptz not null default clock_timestamp(),
+  first_used_at timestamptz,
+  expires_at timestamptz not null
+);
+create index tickets_of_run on simplon.tickets (run_id);
+create index tickets_by_expiry on simplon.tickets (expires_at);
+
+-- Makes a ticket for a run of the caller's: good until the token's end or an hour, whichever is sooner.
+create function simplon.issue_ticket(run uuid, hash bytea, token_expires timestamptz) returns timestamptz
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  until timestamptz := least(token_expires, clock_timestamp() + interval '1 hour');
+begin
+  if not coalesce((select simplon.owns(r.user_id) from public.agent_runs r where r.id = run), false) then
+    raise exception 'there is no run % of yours', run using errcode = 'SIM03';
+  end if;
+  insert into simplon.tickets (hash, run_id, claims, expires_at) values (hash, run, auth.jwt(), until);
+  return until;
+end $$;
+
+-- The claims behind a ticket: first used within 60 s of its making, then again until it expires. No row: refused.
+create function simplon.redeem_ticket(hash bytea, run uuid) returns table (claims jsonb, expires_at timestamptz)
+language sql security definer set search_path = ''
+as $$
+  update simplon.tickets t set first_used_at = coalesce(t.first_used_at, clock_timestamp())
+  where t.hash = redeem_ticket.hash and t.run_id = redeem_ticket.run and t.expires_at > clock_timestamp()
+    and (t.first_used_at is not null or t.issued_at > clock_timestamp() - interval '60 seconds')
+  returning t.claims, t.expires_at
+$$;
+
+revoke all on function simplon.prepare_run(), simplon.enqueue_run(), simplon.create_run(jsonb, text, bytea),
+  simplon.owns(uuid), simplon.act_on_run(uuid, text), simplon.why_run(uuid),
+  simplon.issue_ticket(uuid, bytea, timestamptz), simplon.redeem_ticket(bytea, uuid)
+  from public, anon, authenticated, service_role;
+grant execute on function simplon.create_run(jsonb, text, bytea), simplon.act_on_run(uuid, text),
+  simplon.why_run(uuid), simplon.issue_ticket(uuid, bytea, timestamptz) to authenticated, service_role;
+grant execute on function simplon.redeem_ticket(bytea, uuid) to service_role;

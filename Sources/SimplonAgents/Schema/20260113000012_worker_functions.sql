@@ -1,0 +1,185 @@
+-- What workers do to runs. Every write first takes the run's run_state row where the epoch matches; what follows reads
+-- from that update, so a worker that lost its lease writes nothing, whatever it sends.
+
+-- Says that a worker process lives.
+create function simplon.report_worker(
+  worker uuid, name text, version text, engine integer, slots integer, running integer, sandbox text,
+  draining boolean, lease interval)
+returns void
+language sql security definer set search_path = ''
+as $$
+  insert into simplon.workers as w (id, name, version, engine_version, slots, running, sandbox, draining, alive_until)
+  values (worker, name, version, engine, slots, running, sandbox, draining, clock_timestamp() + lease)
+  on conflict (id) do update set running = excluded.running, sandbox = excluded.sandbox, draining = excluded.draining,
+    alive_until = excluded.alive_until
+$$;
+
+-- Takes up to that many runs whose time has come, oldest first, and begins an epoch for each.
+create function simplon.claim_runs(worker uuid, engine integer, lease interval, slots integer)
+returns table (
+  run_id uuid, epoch integer, next_seq bigint, attempt integer, user_id uuid, owner_claims jsonb, prompt text, plan jsonb,
+  workflow text, metadata jsonb)
+language sql security definer set search_path = ''
+as $$
+  with picked as materialized (
+    select q.run_id from public.agent_task_queue q
+    where q.ready_at <= now() and q.engine_version <= engine
+    order by q.priority desc, q.ready_at limit slots for update skip locked),
+  taken as (
+    delete from public.agent_task_queue q using picked p where q.run_id = p.run_id returning q.run_id),
+  state as (
+    update simplon.run_state s set epoch = s.epoch + 1, worker = claim_runs.worker,
+      lease_until = clock_timestamp() + lease, next_seq = s.next_seq + 1
+    from taken t where s.run_id = t.run_id returning s.run_id, s.epoch, s.next_seq, s.user_id),
+  runs as (
+    update public.agent_runs r set status = 'running', reason = null, updated_at = clock_timestamp(),
+      started_at = coalesce(r.started_at, clock_timestamp())
+    from state s where r.id = s.run_id
+    returning r.id, s.epoch, s.next_seq, r.attempt, r.user_id, r.owner_claims, r.prompt, r.plan, r.workflow, r.metadata),
+  events as (
+    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
+    select s.run_id, s.next_seq - 1, s.user_id, 'status', '{"status": "running"}' from state s)
+  select * from runs
+$$;
+
+-- Renews the leases of a worker that has not lost them; gives the runs it still holds.
+create function simplon.renew_leases(worker uuid, lease interval) returns table (run_id uuid, epoch integer)
+language sql security definer set search_path = ''
+as $$
+  update simplon.run_state s set lease_until = clock_timestamp() + lease
+  where s.worker = renew_leases.worker and s.lease_until > clock_timestamp()
+  returning s.run_id, s.epoch
+$$;
+
+-- Puts runs whose worker let the lease run out back into the queue; gives them.
+create function simplon.recover_runs(most integer default 1000) returns setof uuid
+language sql security definer set search_path = ''
+as $$
+  with lost as materialized (
+    select s.run_id from simplon.run_state s
+    where s.worker is not null and s.lease_until < clock_timestamp() limit most for update skip locked),
+  state as (
+    update simplon.run_state s set epoch = s.epoch + 1, worker = null, lease_until = null, next_seq = s.next_seq + 1
+    from lost l where s.run_id = l.run_id returning s.run_id, s.user_id, s.next_seq),
+  runs as (
+    update public.agent_runs r set status = 'queued', updated_at = clock_timestamp()
+    from state s where r.id = s.run_id returning r.id, r.user_id, r.engine_version),
+  queued as (
+    insert into public.agent_task_queue (run_id, user_id, engine_version)
+    select r.id, r.user_id, r.engine_version from runs r),
+  events as (
+    insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
+    select s.run_id, s.next_seq - 1, s.user_id, 'warn', 'status', '{"status": "queued", "cause": "lease_lost"}'
+    from state s)
+  select r.id from runs r
+$$;
+
+-- Appends events to one run's log; gives the next number. `base` is the number the first of them gets: an append whose
+-- outcome was unknown can be sent again and is written once.
+create function simplon.append_events(
+  run uuid, epoch integer, base bigint, levels text[], kinds text[], payloads jsonb[]) returns bigint
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  owner uuid;
+begin
+  update simplon.run_state s set next_seq = base + cardinality(kinds)
+  where s.run_id = run and s.epoch = append_events.epoch and s.next_seq = base and s.worker is not null
+  returning s.user_id into owner;
+  if not found then
+    raise exception 'run % is no longer held in epoch %, or its log has moved on', run, epoch using errcode = 'SIM01';
+  end if;
+  insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
+  select run, base + e.position - 1, owner, e.level, e.kind, e.payload
+  from unnest(levels, kinds, payloads) with ordinality as e (level, kind, payload, position);
+  return base + cardinality(kinds);
+end $$;
+
+-- Settles and dispatches steps, appends events, stores artifacts and ends or parks runs: a batch over many runs in one
+-- commit. Each entry: {run_id, epoch, base, attempt, steps[], events[], artifacts[], outcome?}. Gives the runs that were
+-- written; an entry whose run is held by another by now, or whose base is not the next number, is left out whole.
+create function simplon.settle_steps(batch jsonb) returns table (run_id uuid, next_seq bigint)
+language sql security definer set search_path = ''
+as $$
+  with entry as materialized (
+    select e.*, coalesce(jsonb_array_length(e.events), 0) as added
+    from jsonb_to_recordset(batch) as e (
+      run_id uuid, epoch integer, base bigint, attempt integer, steps jsonb, events jsonb, artifacts jsonb, outcome jsonb)),
+  held as (
+    update simplon.run_state s set
+      next_seq = s.next_seq + e.added,
+      worker = case when e.outcome is null then s.worker end,
+      lease_until = case when e.outcome is null then s.lease_until end
+    from entry e
+    where s.run_id = e.run_id and s.epoch = e.epoch and s.next_seq = e.base and s.worker is not null
+    returning s.run_id, s.user_id, s.next_seq, e.epoch, e.base, e.attempt, e.steps, e.events, e.artifacts, e.outcome),
+  steps as (
+    insert into public.agent_steps as t (
+      run_id, attempt, step_id, user_id, tool, status, effect, input, output, error, epoch, failures, layer,
+      started_at, completed_at)
+    select h.run_id, h.attempt, x.step_id, h.user_id, x.tool, x.status, x.effect, x.input, x.output, x.error, h.epoch,
+      coalesce(x.failures, 0), x.layer,
+      case when x.status = 'running' then clock_timestamp() end,
+      case when x.status in ('completed', 'failed', 'skipped', 'cancelled') then clock_timestamp() end
+    from held h cross join lateral jsonb_to_recordset(h.steps) as x (
+      step_id text, tool text, status text, effect text, input jsonb, output jsonb, error jsonb, failures integer, layer text)
+    on conflict (run_id, attempt, step_id) do update set
+      status = excluded.status, effect = excluded.effect, epoch = excluded.epoch,
+      input = coalesce(excluded.input, t.input), output = excluded.output, error = excluded.error,
+      failures = excluded.failures, layer = excluded.layer,
+      started_at = coalesce(excluded.started_at, t.started_at), completed_at = excluded.completed_at,
+      updated_at = clock_timestamp()),
+  events as (
+    insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
+    select h.run_id, h.base + x.position - 1, h.user_id, coalesce(x.event ->> 'level', 'info'), x.event ->> 'kind',
+      x.event -> 'payload'
+    from held h cross join lateral jsonb_array_elements(h.events) with ordinality as x (event, position)),
+  artifacts as (
+    insert into public.agent_artifacts (id, run_id, attempt, user_id, path, size, mime, sha256)
+    select x.id, h.run_id, h.attempt, h.user_id, x.path, x.size, x.mime, x.sha256
+    from held h cross join lateral jsonb_to_recordset(h.artifacts) as x (
+      id uuid, path text, size bigint, mime text, sha256 text)
+    on conflict (run_id, attempt, path) do update set
+      size = excluded.size, mime = excluded.mime, sha256 = excluded.sha256),
+  runs as (
+    update public.agent_runs r set
+      status = (h.outcome ->> 'status')::public.task_status, reason = h.outcome -> 'reason',
+      result = h.outcome -> 'result', error = h.outcome -> 'error', updated_at = clock_timestamp(),
+      completed_at = case when h.outcome ->> 'status' in ('completed', 'failed', 'cancelled') then clock_timestamp() end
+    from held h where r.id = h.run_id and h.outcome is not null),
+  queued as (
+    insert into public.agent_task_queue (run_id, user_id, engine_version, ready_at)
+    select h.run_id, h.user_id, (h.outcome ->> 'engine_version')::integer,
+      clock_timestamp() + (h.outcome ->> 'ready_in_ms')::integer * interval '1 millisecond'
+    from held h where h.outcome ? 'ready_in_ms')
+  select h.run_id, h.next_seq from held h
+$$;
+
+-- Clears what time has made useless: dead workers' rows and tickets that have expired.
+create function simplon.sweep() returns void
+language sql security definer set search_path = ''
+as $$
+  delete from simplon.workers w where w.alive_until < clock_timestamp() - interval '1 day';
+  delete from simplon.tickets t where t.expires_at < clock_timestamp() - interval '1 day';
+$$;
+
+-- Records a fact about this database once; gives the value that stands.
+create function simplon.settle_setting(name text, value text) returns text
+language sql security definer set search_path = ''
+as $$
+  insert into simplon.settings as s (name, value) values (settle_setting.name, settle_setting.value)
+  on conflict (name) do update set value = s.value returning s.value
+$$;
+
+revoke all on function
+  simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
+  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, interval),
+  simplon.recover_runs(integer), simplon.append_events(uuid, integer, bigint, text[], text[], jsonb[]),
+  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text)
+  from public, anon, authenticated, service_role;
+grant execute on function
+  simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
+  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, interval),
+  simplon.recover_runs(integer), simplon.append_events(uuid, integer, bigint, text[], text[], jsonb[]),
+  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text)
+  to service_role;

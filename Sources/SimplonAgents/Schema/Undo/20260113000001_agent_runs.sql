@@ -1,0 +1,1 @@
+drop table simplon.run_state, public.agent_runs;

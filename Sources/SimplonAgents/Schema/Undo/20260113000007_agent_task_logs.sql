@@ -1,0 +1,2 @@
+drop table public.agent_task_logs;
+drop function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval);

@@ -1,0 +1,5 @@
+import ArgumentParser
+
+@main struct Simplon: AsyncParsableCommand {
+  mutating func run() async throws {}
+}
