@@ -4,3 +4,13 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #endif
+
+// PQpipelineSync sends at once, one system call for each caller. From libpq 17 on the Sync can wait for the next flush,
+// so that one system call carries many callers.
+static inline int simplon_pipeline_sync(PGconn *connection) {
+#ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
+  return PQsendPipelineSync(connection);
+#else
+  return PQpipelineSync(connection);
+#endif
+}
