@@ -1,0 +1,64 @@
+#include "internal.h"
+#ifdef __linux__
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { DEPTH_LIMIT = 64 };
+
+struct sum {
+  uint64_t bytes, files;
+  const struct spec *spec;
+  const char *wrong;
+};
+
+// Walks by descriptors and never follows a link: a tool that swaps folders meanwhile leads it nowhere else.
+static void walk(int folder, int depth, struct sum *sum) {
+  DIR *listing = fdopendir(folder);
+  if (listing == NULL) {
+    close(folder);
+    return;
+  }
+  for (struct dirent *entry; sum->wrong == NULL && (entry = readdir(listing)) != NULL;) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    struct stat info;
+    if (fstatat(folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    // A sparse file counts with its length, as its layer would store every byte.
+    uint64_t blocks = (uint64_t)info.st_blocks * 512, length = (uint64_t)info.st_size;
+    sum->bytes += S_ISREG(info.st_mode) && length > blocks ? length : blocks;
+    sum->files += 1;
+    if (sum->bytes > sum->spec->number[N_DISK]) sum->wrong = "the work folder holds more bytes than allowed";
+    if (sum->files > sum->spec->number[N_FILES]) sum->wrong = "the work folder holds more files than allowed";
+    if (sum->wrong != NULL || !S_ISDIR(info.st_mode)) continue;
+    if (depth == DEPTH_LIMIT) {
+      sum->wrong = "the work folder nests too deep";
+      break;
+    }
+    int below = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (below >= 0) walk(below, depth + 1, sum);
+    // What cannot be counted could hold anything.
+    else if (faccessat(folder, entry->d_name, R_OK | X_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) != 0
+             && fstatat(folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode))
+      sum->wrong = "a folder in the work folder cannot be read";
+  }
+  closedir(listing);
+}
+
+bool usage_within(int folder, const struct spec *spec, char *why, size_t room) {
+  struct sum sum = {.spec = spec};
+  int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (again >= 0) walk(again, 1, &sum);
+  else sum.wrong = "the work folder cannot be read";
+  // Files that are open and already removed are in no folder; the disk's free space shows them.
+  struct statvfs disk;
+  if (sum.wrong == NULL && fstatvfs(folder, &disk) == 0
+      && (uint64_t)disk.f_bavail * disk.f_frsize < spec->number[N_FREE])
+    sum.wrong = "the work folder's disk is almost full";
+  if (sum.wrong != NULL) snprintf(why, room, "%s", sum.wrong);
+  return sum.wrong == NULL;
+}
+#endif

@@ -1,0 +1,51 @@
+/// A line that a tool wrote.
+package struct LogLine: Sendable, Hashable {
+  /// `info` for stdout, `warn` for stderr and for what the sandbox has to say.
+  package let level: String
+  /// Without the newline; UTF-8, with U+FFFD for what is none and for NUL.
+  ///
+  /// At most 16 KiB: longer lines are split.
+  package let text: String
+  /// `stdout` or `stderr`.
+  package let stream: String
+  /// Whether something was replaced in the text.
+  package let damaged: Bool
+
+  init(level: String? = nil, text: String, stream: SandboxStream, damaged: Bool = false) {
+    self.level = level ?? (stream == .stdout ? "info" : "warn")
+    self.text = text
+    self.stream = stream.rawValue
+    self.damaged = damaged
+  }
+}
+
+/// Bytes as text that PostgreSQL and JSON can hold.
+struct SafeText {
+  /// The text, with U+FFFD for what is no UTF-8 and for NUL.
+  let text: String
+  /// Whether something was replaced.
+  let damaged: Bool
+
+  init(_ bytes: some Collection<UInt8>) {
+    if !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) {
+      self.text = text
+      damaged = false
+    } else {
+      text = String(
+        String.UnicodeScalarView(
+          String(decoding: bytes, as: UTF8.self).unicodeScalars.map { $0 == "\0" ? "\u{FFFD}" : $0 }))
+      damaged = true
+    }
+  }
+
+  /// How many of the first `limit` bytes to take so that no character is cut that goes on beyond them.
+  static func cut(_ bytes: some RandomAccessCollection<UInt8>, at limit: Int) -> Int {
+    guard bytes.count > limit else { return bytes.count }
+    // A character has at most three bytes after its first.
+    for back in 0..<min(4, limit) {
+      let index = bytes.index(bytes.startIndex, offsetBy: limit - back)
+      if bytes[index] & 0xC0 != 0x80 { return limit - back }
+    }
+    return limit
+  }
+}

@@ -1,0 +1,68 @@
+package import Logging
+import SimplonCore
+
+/// Does what steps ask for: looks the tool up, checks its input, runs it and keeps the files it leaves.
+package struct ToolBox: Sendable {
+  /// The tools of this version, the same on every machine.
+  package static let catalog = ToolCatalog([
+    FilesTool.declaration, NoopTool.declaration, ProgramTool.python.declaration, ProgramTool.shell.declaration,
+  ])
+
+  /// Where programs run; its level tells whether they do.
+  package let sandbox: Sandbox
+  /// Where files are kept.
+  package let blobs: BlobStore
+  private let logger: Logger
+
+  /// Makes a tool box.
+  package init(sandbox: Sandbox, blobs: BlobStore, logger: Logger) {
+    self.sandbox = sandbox
+    self.blobs = blobs
+    self.logger = logger
+  }
+
+  /// The tools that plans may use.
+  package var catalog: ToolCatalog { Self.catalog }
+
+  /// Runs one attempt at a step.
+  ///
+  /// When the task is cancelled, the sandbox and everything in it are dead before this throws.
+  /// - Parameters:
+  ///   - tool: its name in the catalog.
+  ///   - call: what to do.
+  ///   - log: gets the lines that the tool writes, while it runs.
+  /// - Returns: the result; a step that failed by its own doing has an `error` in it.
+  /// - Throws: `plan.unknown_tool`, `plan.not_supported`; for faults of the machine `tool.unavailable`, `storage.*` and
+  ///   `server.internal`; `run.stale` when the lease ran out, `run.interrupted` when something outside ended the tool;
+  ///   `CancellationError`.
+  package func run(
+    tool: String, _ call: ToolCall, log: @escaping @Sendable (LogLine) -> Void
+  ) async throws -> ToolResult {
+    let declaration = try catalog.declaration(named: tool)
+    var call = call
+    call.timeout = min(call.timeout, declaration.maximumTimeout)
+    do {
+      try declaration.check(call.input)
+      switch tool {
+      case NoopTool.declaration.name: return NoopTool.run(call)
+      case FilesTool.declaration.name: return try await FilesTool(blobs: blobs).run(call)
+      case ProgramTool.python.declaration.name: return try await run(.python, call, log)
+      default: return try await run(.shell, call, log)
+      }
+    } catch let error as SimplonError where Self.stepErrors.contains(error.code) {
+      return ToolResult(output: .null, error: error)
+    } catch let error as SimplonError {
+      logger.error(
+        "tool could not be run",
+        metadata: [
+          "run": "\(call.runID)", "step": "\(call.stepID)", "tool": "\(tool)", "error": "\(String(reflecting: error))",
+        ])
+      throw error
+    }
+  }
+
+  /// The step's own doing, and settled as its failure.
+  private static let stepErrors: Set<SimplonError.Code> = [
+    .toolInput, .toolPath, .toolLimit, .toolFailed, .runArtifactConflict,
+  ]
+}

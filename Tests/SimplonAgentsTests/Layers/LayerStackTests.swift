@@ -1,0 +1,160 @@
+import SimplonCore
+import Testing
+
+@testable import SimplonAgents
+
+struct LayerStackTests {
+  private func file(_ text: String) -> LayerEntry {
+    .file(mode: 0o644, blob: Blob(sha256: String(repeating: text, count: 64), size: 1))
+  }
+
+  private func layer(_ id: String, after: Set<String> = [], _ entries: [String: LayerEntry]) throws -> LayerStack.Layer
+  {
+    LayerStack.Layer(
+      stepID: id, ancestors: after,
+      manifest: LayerManifest(Dictionary(uniqueKeysWithValues: try entries.map { (try LayerPath($0), $1) })))
+  }
+
+  private func paths(_ layers: [LayerStack.Layer]) throws -> [String: LayerEntry] {
+    Dictionary(uniqueKeysWithValues: try LayerStack(layers).view().entries.map { ($0.key.text, $0.value) })
+  }
+
+  @Test func `a later step's files win over those it saw`() throws {
+    let layers = [
+      try layer("a", ["x": file("1"), "y": file("1")]),
+      try layer("b", after: ["a"], ["x": file("2"), "z": file("2")]),
+      try layer("c", after: ["a", "b"], ["y": .deleted, "x": file("3")]),
+    ]
+    #expect(try paths(layers) == ["x": file("3"), "z": file("2")])
+    #expect(try paths(layers.reversed()) == ["x": file("3"), "z": file("2")])
+  }
+
+  @Test func `parallel steps that left the same agree`() throws {
+    #expect(try paths([layer("a", ["x": file("1")]), layer("b", ["x": file("1")])]) == ["x": file("1")])
+    #expect(
+      try paths([
+        layer("a", ["d": .directory(mode: 0o755), "d/x": file("1")]),
+        layer("b", ["d": .directory(mode: 0o755), "d/y": file("2")]),
+      ])
+      .count == 3)
+  }
+
+  @Test(arguments: [0, 1, 2, 3, 4, 5])
+  func `parallel steps that left different things conflict by name`(_ variant: Int) throws {
+    let base = try layer("base", ["d": .directory(mode: 0o755), "d/old": file("0"), "x": file("0")])
+    let one: [String: LayerEntry]
+    let other: [String: LayerEntry]
+    var path = "x"
+    switch variant {
+    case 0: (one, other) = (["x": file("1")], ["x": file("2")])
+    case 1: (one, other) = (["x": .deleted], ["x": file("2")])
+    case 2: (one, other) = (["x": .symlink(target: "a")], ["x": file("2")])
+    case 3: (one, other, path) = (["d": .symlink(target: "/etc"), "d/old": .deleted], ["d/new": file("2")], "d/new")
+    case 4: (one, other, path) = (["d": .deleted, "d/old": .deleted], ["d/new": file("2")], "d/new")
+    default: (one, other, path) = (["d": file("1"), "d/old": .deleted], ["d/new": file("2")], "d/new")
+    }
+    let layers = [base, try layer("left", after: ["base"], one), try layer("right", after: ["base"], other)]
+    let error = #expect(throws: SimplonError.self) { try LayerStack(layers).view() }
+    #expect(error?.code == .runArtifactConflict)
+    #expect(error?.details == ["path": .string(path), "steps": ["left", "right"]])
+    // A step that joins them and settles the matter has settled it.
+    let joined =
+      layers + [
+        try layer(
+          "join", after: ["base", "left", "right"],
+          ["x": file("9"), "d": .deleted, "d/old": .deleted, "d/new": .deleted])
+      ]
+    #expect(try paths(joined) == ["x": file("9")])
+  }
+
+  @Test func `two spellings that look alike are two files`() throws {
+    let one = "\u{E9}"
+    let two = "e\u{301}"
+    #expect(one == two)
+    let view = try LayerStack([
+      layer("a", [:]),
+      LayerStack.Layer(
+        stepID: "b", ancestors: [],
+        manifest: LayerManifest([try LayerPath(one): file("1"), try LayerPath(two): file("2")])),
+    ]).view()
+    #expect(view.entries.count == 2)
+    let manifest = LayerManifest(view.entries)
+    #expect(try LayerManifest(json: JSON(parsing: manifest.json.utf8)).entries.count == 2)
+  }
+
+  @Test func `a manifest is canonical and read back`() throws {
+    let manifest = LayerManifest([
+      try LayerPath("a"): .directory(mode: 0o755), try LayerPath("a/b"): file("b"),
+      try LayerPath("l"): .symlink(target: "../x"),
+      try LayerPath("gone"): .deleted,
+    ])
+    #expect(
+      manifest.json.text == """
+        {"entries":[{"kind":"directory","mode":493,"path":"a"},{"kind":"file","mode":420,"path":"a/b",\
+        "sha256":"\(String(repeating: "b", count: 64))","size":1},{"kind":"deleted","path":"gone"},\
+        {"kind":"symlink","path":"l","target":"../x"}],"v":1}
+        """)
+    #expect(try LayerManifest(json: JSON(parsing: manifest.json.utf8)) == manifest)
+    #expect(manifest.hash.count == 64 && manifest.hash != LayerManifest().hash)
+  }
+
+  @Test(arguments: [
+    "{}", #"{"v":2,"entries":[]}"#, #"{"v":1,"entries":[{"path":"../x","kind":"deleted"}]}"#,
+    #"{"v":1,"entries":[{"path":"x","kind":"file","mode":420,"size":1,"sha256":"../../x"}]}"#,
+    #"{"v":1,"entries":[{"path":"x","kind":"file","mode":2541,"size":1,"sha256":""}]}"#,
+    #"{"v":1,"entries":[{"path":"x","kind":"pipe"}]}"#, #"{"v":1,"entries":[{"path":"x","kind":"symlink"}]}"#,
+    #"{"v":1,"entries":[{"path":"x","kind":"deleted"},{"path":"x","kind":"deleted"}]}"#,
+    #"{"v":1,"entries":[],"more":1}"#, #"{"v":1,"entries":{}}"#,
+  ])
+  func `a damaged manifest is refused`(_ text: String) throws {
+    let json = try JSON(parsing: text)
+    let error = #expect(throws: SimplonError.self) { try LayerManifest(json: json) }
+    #expect(error?.code == .storageDamaged)
+  }
+
+  @Test(arguments: [
+    "", "/etc/passwd", "..", "a/../b", "a//b", "a/", "./a", "a/.", "a\0b", String(repeating: "x", count: 256),
+    Array(repeating: "d", count: 65).joined(separator: "/"),
+    Array(repeating: String(repeating: "x", count: 200), count: 11).joined(separator: "/"),
+  ])
+  func `a path that leaves the folder or is none is refused`(_ text: String) {
+    let error = #expect(throws: SimplonError.self) { try LayerPath(text) }
+    #expect(error?.code == .toolPath)
+  }
+
+  @Test(arguments: ["a", "a/b", "..a", "a..", "...", "-rf", " ", "a b/ü", ".hidden"])
+  func `a path within the folder is taken as it is`(_ text: String) throws {
+    #expect(try LayerPath(text).text == text)
+  }
+
+  @Test func `paths know what lies below them`() throws {
+    let folder = try LayerPath("a/b")
+    #expect(try LayerPath("a/b/c").isBelow(folder))
+    #expect(try !LayerPath("a/bc").isBelow(folder))
+    #expect(!folder.isBelow(folder))
+    #expect(try folder.parent == LayerPath("a"))
+    #expect(try LayerPath("a").parent == nil)
+    #expect(try LayerPath("a") < folder)
+  }
+
+  @Test func `artifacts are the plain files that a pattern matches`() throws {
+    let view = try LayerStack([
+      layer(
+        "a",
+        [
+          "report.md": file("1"), "out": .directory(mode: 0o755), "out/chart.svg": file("2"),
+          "out/link.svg": .symlink(target: "/etc/passwd"),
+          "x.bin": file("3"),
+        ])
+    ]).view()
+    #expect(
+      try view.artifacts(matching: ["**/*.svg", "report.md", "out"]).map(\.path) == ["out/chart.svg", "report.md"])
+    #expect(
+      try view.artifacts(matching: ["**"]).map(\.mime) == [
+        "image/svg+xml", "text/markdown; charset=utf-8", "application/octet-stream",
+      ])
+    #expect(try view.artifacts(matching: []).isEmpty)
+    let error = #expect(throws: SimplonError.self) { try view.artifacts(matching: ["../*"]) }
+    #expect(error?.code == .planInvalid)
+  }
+}

@@ -1,0 +1,92 @@
+import SimplonCore
+import Testing
+
+@testable import SimplonAgents
+
+@Suite(.serialized, .timeLimit(.minutes(2))) struct ToolBoxTests {
+  @Test func `every tool declares itself soundly`() {
+    #expect(ToolBox.catalog.all.map(\.name) == ["files", "noop", "python", "shell"])
+    for tool in ToolBox.catalog.all {
+      #expect(InputSchema(tool.inputSchema).faults.isEmpty, "\(tool.name)")
+      #expect(tool.effect == .pure && tool.timeout <= tool.maximumTimeout && !tool.summary.isEmpty)
+    }
+    #expect(ToolBox.catalog["python"]?.literalFields == ["code"])
+    #expect(ToolBox.catalog["shell"]?.literalFields == ["command"])
+  }
+
+  @Test func `a program's output has every field`() async throws {
+    let result = try await Playground().shell("echo out; echo err >&2")
+    #expect(result.output.object?.keys.sorted() == ["duration_ms", "exit_code", "stderr", "stdout", "truncated"])
+    #expect(result.stdout == "out\n" && result.stderr == "err\n" && result.exitCode == 0)
+    #expect(result.output["truncated"] == false)
+    #expect((0...10_000).contains(result.output["duration_ms"]?.integer ?? -1))
+  }
+
+  @Test func `output that is no text is kept raw as a blob`() async throws {
+    let playground = try await Playground()
+    let lines = Collected()
+    let result = try await playground.python(
+      "import sys\nsys.stdout.buffer.write(b'a\\0b\\xff\\n')\nprint('fine', file=sys.stderr)"
+    ) { lines.add($0) }
+    #expect(result.stdout == "a\u{FFFD}b\u{FFFD}\n")
+    let blob = try #require(result.output["stdout_blob"]?.string)
+    #expect(try await playground.blobs.read(blob, for: nil, limit: 100) == [0x61, 0, 0x62, 0xFF, 10])
+    #expect(result.output["stderr_blob"] == nil)
+    #expect(Set(lines.all.map(\.text)) == ["a\u{FFFD}b\u{FFFD}", "fine"])
+    #expect(lines.all.first { $0.stream == "stdout" }?.damaged == true)
+  }
+
+  @Test func `long output is cut between characters`() async throws {
+    let result = try await Playground().python("print('x' + '日' * 100000)")
+    #expect(result.output["truncated"] == true)
+    #expect(result.stdout.utf8.count <= ProgramOutputs.limit && result.stdout.utf8.count > ProgramOutputs.limit - 4)
+    #expect(result.output["stdout_blob"] == nil)
+    #expect(result.stdout.hasSuffix("日"))
+  }
+
+  @Test(
+    arguments: [
+      ["command": "x", "nonsense": 1], [:], ["command": 1], ["command": ""], ["command": "x", "env": ["A": 1]],
+      ["command": "x", "env": ["1A": "x"]], ["command": "x", "env": ["A-B": "x"]], ["command": "x", "env": ["": "x"]],
+      ["command": "x", "env": ["SIMPLON_INPUT": "x"]], ["command": "x", "env": ["LD_PRELOAD": "x"]],
+      ["command": "x", "env": ["Ä": "x"]],
+      ["command": "x", "env": ["A": .string(String(repeating: "ü", count: 40_000))]],
+      [
+        "command": "x",
+        "env": .object(
+          Dictionary(uniqueKeysWithValues: (0..<10).map { ("A\($0)", .string(String(repeating: "x", count: 60_000))) })),
+      ],
+    ] as [JSON])
+  func `an input that does not fit fails the step`(_ input: JSON) async throws {
+    let result = try await Playground().call("shell", input)
+    #expect(result.error?.code == .toolInput)
+    #expect(result.output == .null)
+  }
+
+  @Test func `values of the greatest length get through`() async throws {
+    let value = String(repeating: "x", count: 64 * 1024)
+    let result = try await Playground().call(
+      "shell",
+      [
+        "command": "printf %s \"$A$B$C$D$E$F$G\" | wc -c",
+        "env": .object(Dictionary(uniqueKeysWithValues: "ABCDEFG".map { (String($0), .string(value)) })),
+      ])
+    #expect(result.stdout == "\(7 * 64 * 1024)\n", "\(result.stderr)")
+    let code = "x = '\(String(repeating: "y", count: 1 << 20))'\nprint(len(x))"
+    #expect(try await Playground().python(code).stdout == "\(1 << 20)\n")
+  }
+
+  @Test func `unknown tools are refused by the catalog's codes`() async throws {
+    let playground = try await Playground()
+    for (name, code) in [("nonsense", SimplonError.Code.planUnknownTool), ("http", .planNotSupported)] {
+      let error = await #expect(throws: SimplonError.self) { try await playground.call(name, [:]) }
+      #expect(error?.code == code)
+    }
+  }
+
+  @Test func `noop gives its input back`() async throws {
+    let result = try await Playground().call("noop", ["a": [1, nil]])
+    #expect(result.output == ["a": [1, nil]])
+    #expect(result.layer == nil && result.error == nil)
+  }
+}
