@@ -1,4 +1,4 @@
-import SimplonCore
+package import SimplonCore
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials
@@ -67,7 +67,9 @@ package struct ClusterState: Hashable, Sendable {
   /// Writes the state; a reader sees the old text or the new one, never a part.
   ///
   /// - Throws: `storage.full`, `dev.postgres_failed`.
-  package func write(to folder: String) throws(SimplonError) { try writeFile(json.text + "\n", to: Self.file(in: folder)) }
+  package func write(to folder: String) throws(SimplonError) {
+    try writeFile(json.text + "\n", to: Self.file(in: folder))
+  }
 
   private static func file(in folder: String) -> String { "\(folder)/state.json" }
 

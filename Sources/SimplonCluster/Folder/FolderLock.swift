@@ -39,6 +39,9 @@ struct FolderLock: Sendable {
     self.descriptor = descriptor
   }
 
-  /// Gives the folder back.
-  func release() { close(descriptor) }
+  /// Gives the folder back, also where a program that is being started holds a copy of the descriptor for a moment.
+  func release() {
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }

@@ -35,7 +35,8 @@ struct ServerCommand {
   func run() async throws -> Outcome {
     let name = words.first ?? ""
     let usual = ProcessInfo.processInfo.environment["PATH"] ?? ""
-    let path = [programs?.folder, usual, "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"].compactMap { $0 }.joined(separator: ":")
+    let folders = [programs?.folder, usual, "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"]
+    let path = folders.compactMap { $0 }.joined(separator: ":")
     var options = PlatformOptions()
     options.createSession = ownSession
     do {

@@ -47,6 +47,7 @@ package struct ServerPrograms: Hashable, Sendable {
   ///   - named: a folder of the user's choice; then no other is tried.
   ///   - version: the major version that made the cluster, or nil for a new cluster.
   ///   - places: where to look.
+  /// - Returns: the installation.
   /// - Throws: `dev.postgres_missing`, with the commands that install it.
   package static func find(named: String?, version: Int?, in places: Places = .usual) async throws -> ServerPrograms {
     if let named {
@@ -68,9 +69,7 @@ package struct ServerPrograms: Hashable, Sendable {
 
   /// Looks at one folder; nil when it lacks a program or the program does not say its version.
   init?(at folder: String) async {
-    for name in ["postgres", "initdb"] {
-      guard FileManager.default.isExecutableFile(atPath: "\(folder)/\(name)") else { return nil }
-    }
+    guard Self.isThere(folder) else { return nil }
     let run = try? await Subprocess.run(
       .name("postgres"), arguments: ["--version"], environment: .custom(["PATH": folder]), output: .string(limit: 1000))
     // "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)"
@@ -81,11 +80,18 @@ package struct ServerPrograms: Hashable, Sendable {
     self.version = version
   }
 
+  /// Whether a folder holds the programs.
+  static func isThere(_ folder: String) -> Bool {
+    ["postgres", "initdb"].allSatisfy { FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)") }
+  }
+
   private func fits(_ wanted: Int?) -> Bool { wanted.map { $0 == version } ?? (version >= Self.oldest) }
 
   /// The folders that a pattern with one `*` names, the highest number first.
   private static func expand(_ pattern: String) -> [String] {
-    guard let star = pattern.firstIndex(of: "*"), let slash = pattern[..<star].lastIndex(of: "/") else { return [pattern] }
+    guard let star = pattern.firstIndex(of: "*"), let slash = pattern[..<star].lastIndex(of: "/") else {
+      return [pattern]
+    }
     let parent = String(pattern[..<slash])
     let prefix = pattern[pattern.index(after: slash)..<star]
     let suffix = pattern[pattern.index(after: star)...]

@@ -31,7 +31,7 @@ struct ServerUser: Sendable {
   /// - Source: setpriv(1): it changes the ids and executes, so that the process id stays and signals arrive.
   func command(_ words: [String]) -> [String] {
     guard let other else { return words }
-    return ["setpriv", "--reuid=\(other.user)", "--regid=\(other.group)", "--clear-groups", "--no-new-privs", "--"] + words
+    return ["setpriv", "--reuid=\(other.user)", "--regid=\(other.group)", "--clear-groups", "--no-new-privs"] + words
   }
 
   /// Makes the folder this user's own, closed to all others.
@@ -42,7 +42,8 @@ struct ServerUser: Sendable {
     var status = stat()
     // A folder in a place that others can write to, such as /tmp, must be ours and no link.
     guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-      throw SimplonError(.devPostgresFailed, "\(path) is not a folder", hint: "Remove it, or choose another folder with --data.")
+      throw SimplonError(
+        .devPostgresFailed, "\(path) is not a folder", hint: "Remove it, or choose another folder with --data.")
     }
     let owner = other?.user ?? geteuid()
     if status.st_uid != owner {
@@ -52,7 +53,9 @@ struct ServerUser: Sendable {
           hint: "Start as the user who made it, or choose another folder with --data.")
       }
     }
-    if status.st_mode & 0o777 != 0o700, chmod(path, 0o700) != 0 { throw SimplonError.system("close the folder", path, errno) }
+    if status.st_mode & 0o777 != 0o700, chmod(path, 0o700) != 0 {
+      throw SimplonError.system("close the folder", path, errno)
+    }
   }
 
   /// Whether this user can write to the folder; the folders above may be closed to it.

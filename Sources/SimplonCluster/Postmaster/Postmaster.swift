@@ -1,0 +1,142 @@
+import SimplonCore
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Starts, finds and stops the server process of one data folder.
+///
+/// The server is nobody's child: it lives in a session of its own, so Ctrl-C does not reach it, and a kill of ours
+/// leaves it in good order for the next start to adopt.
+struct Postmaster: Sendable {
+  let programs: ServerPrograms
+  let user: ServerUser
+  let dataFolder: String
+  let socketFolder: String
+  /// Where its messages go; PostgreSQL's user cannot reach this file except through the descriptor it gets.
+  let log: String
+
+  /// The server that works on the folder and takes connections, if any.
+  func running() -> PostmasterFile? {
+    guard let file = PostmasterFile(dataFolder: dataFolder), file.isReady,
+      isListening(socketFolder: file.socketFolder, port: file.port)
+    else { return nil }
+    return file
+  }
+
+  /// Starts a server, or waits for one that is starting already, until it takes connections.
+  ///
+  /// - Parameters:
+  ///   - port: the port it was told to listen on, for the error.
+  ///   - limit: how long a recovery after a crash may take.
+  /// - Returns: what the server says of itself.
+  /// - Throws: `dev.port_taken`, `storage.full`, `dev.postgres_failed`.
+  func start(port: Int?, limit: Duration = .seconds(120)) async throws -> PostmasterFile {
+    let deadline = ContinuousClock.now + limit
+    if logSize > 10 << 20 { rename(log, "\(log).1") }
+    while true {
+      // A number that another program has by now, as after a restart of the machine, would keep PostgreSQL from starting.
+      if let file = PostmasterFile(dataFolder: dataFolder), isAlive(file.process), !isServer(file) {
+        unlink("\(dataFolder)/postmaster.pid")
+      }
+      let offset = logSize
+      let process = try await launch()
+      while ContinuousClock.now < deadline {
+        if let file = running() { return file }
+        if !isAlive(process) { break }
+        try await Task.sleep(for: .milliseconds(5))
+      }
+      let text = logText(from: offset)
+      guard ContinuousClock.now < deadline, isPassing(text) else {
+        throw SimplonError.server(text, program: "postgres", folder: dataFolder, port: port)
+      }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+  }
+
+  /// Stops the server: open transactions are rolled back, committed ones are on the disk.
+  ///
+  /// - Throws: `dev.postgres_failed` when it does not end within a minute.
+  /// - Source: PostgreSQL manual, "Shutting Down the Server": SIGINT is the fast shutdown, SIGQUIT the immediate one.
+  func stop() async throws {
+    guard let file = PostmasterFile(dataFolder: dataFolder), isServer(file) else { return }
+    for signal in [SIGINT, SIGQUIT] {
+      guard kill(file.process, signal) == 0 else { return }
+      for _ in 0..<6000 {
+        // The file goes just before the process does.
+        if !isAlive(file.process) { return }
+        try await Task.sleep(for: .milliseconds(5))
+      }
+    }
+    throw SimplonError(.devPostgresFailed, "PostgreSQL (process \(file.process)) does not stop")
+  }
+
+  /// Whether the process of a `postmaster.pid` lives and is that server, and no later owner of the number.
+  private func isServer(_ file: PostmasterFile) -> Bool {
+    guard isAlive(file.process) else { return false }
+    #if os(Linux)
+      guard let words = try? Data(contentsOf: URL(filePath: "/proc/\(file.process)/cmdline")) else { return true }
+      return words.split(separator: 0).contains { $0.elementsEqual(dataFolder.utf8) }
+    #else
+      return !file.isReady || isListening(socketFolder: file.socketFolder, port: file.port)
+    #endif
+  }
+
+  /// Runs the server in the background and answers its process id.
+  private func launch() async throws -> Int32 {
+    let words = user.command(["\(programs.folder)/postgres", "-D", dataFolder])
+    let script = #"umask 077; "$@" </dev/null >>"$0" 2>&1 & echo $!"#
+    var command = ServerCommand(["sh", "-c", script, log] + words, programs: programs)
+    command.ownSession = true
+    let outcome = try await command.run()
+    guard outcome.succeeded, let process = Int32(outcome.output.filter(\.isNumber)) else {
+      throw SimplonError.server(outcome.complaints, program: "sh", folder: dataFolder, port: nil)
+    }
+    return process
+  }
+
+  /// Whether a failed start may succeed in a moment: sessions of a killed server are still ending, or another start
+  /// was faster.
+  ///
+  /// - Source: PostgreSQL, src/backend/utils/init/miscinit.c and src/backend/port/sysv_shmem.c.
+  private func isPassing(_ text: String) -> Bool {
+    text.contains("pre-existing shared memory block")
+      || (text.contains("lock file \"postmaster.pid\"") && !text.contains("No space left"))
+  }
+
+  private var logSize: UInt64 {
+    var status = stat()
+    return stat(log, &status) == 0 ? UInt64(max(0, status.st_size)) : 0
+  }
+
+  private func logText(from offset: UInt64) -> String {
+    guard let handle = fopen(log, "re") else { return "" }
+    defer { fclose(handle) }
+    guard fseek(handle, Int(clamping: offset), SEEK_SET) == 0 else { return "" }
+    var bytes = [UInt8](repeating: 0, count: 65536)
+    let count = fread(&bytes, 1, bytes.count, handle)
+    return String(decoding: bytes[..<count], as: UTF8.self)
+  }
+}
+
+/// Whether a process lives; one that has ended and waits for its parent does not.
+func isAlive(_ process: Int32) -> Bool {
+  // Where we are process 1 of a container, an orphaned server becomes our child.
+  waitpid(process, nil, WNOHANG)
+  guard kill(process, 0) == 0 || errno == EPERM else { return false }
+  #if os(Linux)
+    guard let data = try? Data(contentsOf: URL(filePath: "/proc/\(process)/stat")) else { return false }
+    // "123 (name) S …", where the name may hold anything.
+    let afterName = data[(data.lastIndex(of: UInt8(ascii: ")")) ?? data.startIndex)...].dropFirst(2)
+    return afterName.first != UInt8(ascii: "Z")
+  #else
+    return true
+  #endif
+}
