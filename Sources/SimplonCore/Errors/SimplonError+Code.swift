@@ -1,6 +1,7 @@
 extension SimplonError {
-  /// A stable name for one way to fail. Codes are never renamed and never reused; `docs/errors.md` lists them all.
+  /// A stable name for one way to fail.
   ///
+  /// Codes are never renamed and never reused; `docs/errors.md` lists them all.
   /// The type is open: a code that a newer server sends survives the journey through an older client.
   public struct Code: Hashable, Sendable {
     /// The name, `family.what`.
@@ -10,7 +11,9 @@ extension SimplonError {
     /// One sentence for the manual.
     public let meaning: String
 
-    /// Makes a code. The registry below is the only place that should.
+    /// Makes a code.
+    ///
+    /// The registry below is the only place that should.
     public init(_ rawValue: String, status: Int, _ meaning: String) {
       self.rawValue = rawValue
       self.status = status

@@ -16,7 +16,9 @@ extension JSON {
   }
 
   /// Reads one JSON value from text.
-  public init(parsing text: String, depth: Int = 128) throws(SimplonError) { try self.init(parsing: text.utf8, depth: depth) }
+  public init(parsing text: String, depth: Int = 128) throws(SimplonError) {
+    try self.init(parsing: text.utf8, depth: depth)
+  }
 }
 
 private struct JSONParser {
@@ -63,7 +65,9 @@ private struct JSONParser {
       skipSpace()
       guard take(UInt8(ascii: ":")) else { throw wrong("a colon is expected") }
       let member = try value()
-      guard members.updateValue(member, forKey: name) == nil else { throw wrong("member \"\(name.prefix(64))\" stands twice") }
+      guard members.updateValue(member, forKey: name) == nil else {
+        throw wrong("member \"\(name.prefix(64))\" stands twice")
+      }
       skipSpace()
       if take(UInt8(ascii: ",")) { continue }
       guard take(UInt8(ascii: "}")) else { throw wrong("a comma or a brace is expected") }
@@ -124,7 +128,9 @@ private struct JSONParser {
   private mutating func string() throws(SimplonError) -> String {
     at += 1
     let start = at
-    while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 { at += 1 }
+    while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 {
+      at += 1
+    }
     if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
       at += 1
       return try text(bytes[start..<(at - 1)])
@@ -164,7 +170,8 @@ private struct JSONParser {
       if (0xD800..<0xDC00).contains(high) {
         guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else { throw wrong("a lone surrogate") }
         let low = try hex()
-        guard (0xDC00..<0xE000).contains(low), let scalar = Unicode.Scalar(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+        guard (0xDC00..<0xE000).contains(low),
+          let scalar = Unicode.Scalar(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
         else { throw wrong("a lone surrogate") }
         return scalar
       }
@@ -179,7 +186,9 @@ private struct JSONParser {
     guard at + 4 <= bytes.count else { throw wrong("a string does not end") }
     var value: UInt32 = 0
     for byte in bytes[at..<(at + 4)] {
-      guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { throw wrong("four hex digits are expected") }
+      guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        throw wrong("four hex digits are expected")
+      }
       value = value << 4 | UInt32(digit)
     }
     at += 4

@@ -12,16 +12,26 @@ public struct Backoff: Hashable, Sendable {
   }
 
   /// The wait before repeat number `attempt` (1 is the first): between one half and the whole of the doubled time.
-  public func delay(attempt: Int, using generator: inout some RandomNumberGenerator) -> Duration {
+  ///
+  /// - Parameters:
+  ///   - attempt: 1 or more.
+  ///   - jitter: 0 to 1, where in that half.
+  /// - Returns: the wait.
+  public func delay(attempt: Int, jitter: Double) -> Duration {
     var wait = base
-    for _ in 1..<max(2, min(attempt, 40)) where attempt > 1 && wait < cap { wait *= 2 }
-    wait = min(wait, cap)
-    return .milliseconds(Int64.random(in: (wait.milliseconds / 2)...max(wait.milliseconds, 1), using: &generator))
+    var doublings = min(attempt, 40) - 1
+    while doublings > 0, wait < cap {
+      wait *= 2
+      doublings -= 1
+    }
+    return min(wait, cap) * (0.5 + 0.5 * min(max(jitter, 0), 1))
+  }
+
+  /// The wait with this generator's randomness.
+  public func delay(attempt: Int, using generator: inout some RandomNumberGenerator) -> Duration {
+    delay(attempt: attempt, jitter: Double.random(in: 0...1, using: &generator))
   }
 
   /// The wait with the system's randomness.
-  public func delay(attempt: Int) -> Duration {
-    var generator = SystemRandomNumberGenerator()
-    return delay(attempt: attempt, using: &generator)
-  }
+  public func delay(attempt: Int) -> Duration { delay(attempt: attempt, jitter: Double.random(in: 0...1)) }
 }

@@ -1,5 +1,7 @@
 extension Duration {
-  /// Reads a number with a unit: `250ms`, `30s`, `5m`, `2h`, `7d`. Fractions are refused.
+  /// Reads a number with a unit: `250ms`, `30s`, `5m`, `2h`, `7d`.
+  ///
+  /// Fractions are refused.
   public init?(parsing text: String) {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     guard let number = Int64(digits), number <= 1_000_000_000 else { return nil }

@@ -62,7 +62,7 @@ as $$
     update simplon.run_state s set epoch = s.epoch + 1, worker = null, lease_until = null, next_seq = s.next_seq + 1
     from lost l where s.run_id = l.run_id returning s.run_id, s.user_id, s.next_seq),
   runs as (
-    update public.agent_runs r set status = 'queued', updated_at = clock_timestamp()
+    update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
     from state s where r.id = s.run_id returning r.id, r.user_id, r.engine_version),
   queued as (
     insert into public.agent_task_queue (run_id, user_id, engine_version)
@@ -96,7 +96,8 @@ begin
 end $$;
 
 -- Settles and dispatches steps, appends events, stores artifacts and ends or parks runs: a batch over many runs in one
--- commit. Each entry: {run_id, epoch, base, attempt, steps[], events[], artifacts[], outcome?}. Gives the runs that were
+-- commit. Each entry: {run_id, epoch, base, attempt, steps[], events[], artifacts[], outcome?}; an outcome ends the lease
+-- unless it says "hold", and queues the run again when it says "ready_in_ms". Gives the runs that were
 -- written; an entry whose run is held by another by now, or whose base is not the next number, is left out whole.
 create function simplon.settle_steps(batch jsonb) returns table (run_id uuid, next_seq bigint)
 language sql security definer set search_path = ''
@@ -108,8 +109,8 @@ as $$
   held as (
     update simplon.run_state s set
       next_seq = s.next_seq + e.added,
-      worker = case when e.outcome is null then s.worker end,
-      lease_until = case when e.outcome is null then s.lease_until end
+      worker = case when e.outcome is null or e.outcome ? 'hold' then s.worker end,
+      lease_until = case when e.outcome is null or e.outcome ? 'hold' then s.lease_until end
     from entry e
     where s.run_id = e.run_id and s.epoch = e.epoch and s.next_seq = e.base and s.worker is not null
     returning s.run_id, s.user_id, s.next_seq, e.epoch, e.base, e.attempt, e.steps, e.events, e.artifacts, e.outcome),
@@ -143,15 +144,16 @@ as $$
       size = excluded.size, mime = excluded.mime, sha256 = excluded.sha256),
   runs as (
     update public.agent_runs r set
-      status = (h.outcome ->> 'status')::public.task_status, reason = h.outcome -> 'reason',
-      result = h.outcome -> 'result', error = h.outcome -> 'error', updated_at = clock_timestamp(),
+      status = (h.outcome ->> 'status')::public.task_status, reason = nullif(h.outcome -> 'reason', 'null'),
+      result = nullif(h.outcome -> 'result', 'null'), error = nullif(h.outcome -> 'error', 'null'),
+      updated_at = clock_timestamp(),
       completed_at = case when h.outcome ->> 'status' in ('completed', 'failed', 'cancelled') then clock_timestamp() end
     from held h where r.id = h.run_id and h.outcome is not null),
   queued as (
     insert into public.agent_task_queue (run_id, user_id, engine_version, ready_at)
-    select h.run_id, h.user_id, (h.outcome ->> 'engine_version')::integer,
+    select h.run_id, h.user_id, r.engine_version,
       clock_timestamp() + (h.outcome ->> 'ready_in_ms')::integer * interval '1 millisecond'
-    from held h where h.outcome ? 'ready_in_ms')
+    from held h join public.agent_runs r on r.id = h.run_id where h.outcome ? 'ready_in_ms')
   select h.run_id, h.next_seq from held h
 $$;
 

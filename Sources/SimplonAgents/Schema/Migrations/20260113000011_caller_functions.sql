@@ -119,19 +119,25 @@ begin
   where r.id = run;
   update simplon.run_state s set
     epoch = s.epoch + 1, worker = null, lease_until = null,
-    next_seq = s.next_seq + case when becomes = 'cancelled' then 2 else 1 end
-  where s.run_id = run returning next_seq into seq;
+    next_seq = s.next_seq + 1
+  where s.run_id = run returning next_seq - 1 into seq;
   if becomes = 'cancelled' then
     update public.agent_steps t set status = 'cancelled', completed_at = clock_timestamp(), updated_at = clock_timestamp()
     where t.run_id = run and t.status in ('running', 'waiting');
-    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload) values
-      (run, seq - 2, state.user_id, 'status', '{"status": "cancelled"}'),
-      (run, seq - 1, state.user_id, 'done', '{"status": "cancelled"}');
+    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
+      values (run, seq, state.user_id, 'done', '{"status": "cancelled"}');
   else
+    -- What a resume does again is pending from now on; a worker that takes up the run after a crash keeps the failures.
+    update public.agent_steps t set status = 'pending', failures = 0, updated_at = clock_timestamp()
+    from public.agent_runs r
+    where action = 'resume' and r.id = run and t.run_id = run and t.attempt = r.attempt
+      and (t.status in ('running', 'waiting', 'cancelled') or t.status = 'failed' and not exists (
+        select from jsonb_array_elements(r.plan -> 'steps') x
+        where x ->> 'id' = t.step_id and (x ->> 'continue_on_error')::boolean));
     insert into public.agent_task_queue (run_id, user_id, engine_version)
       select r.id, r.user_id, r.engine_version from public.agent_runs r where r.id = run;
     insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-      select r.id, seq - 1, r.user_id, 'status',
+      select r.id, seq, r.user_id, 'status',
         jsonb_build_object('status', 'queued', 'action', action, 'attempt', r.attempt)
       from public.agent_runs r where r.id = run;
   end if;

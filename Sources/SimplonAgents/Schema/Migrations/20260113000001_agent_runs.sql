@@ -29,7 +29,7 @@ create table public.agent_runs (
   started_at timestamptz,
   completed_at timestamptz,
   updated_at timestamptz not null default clock_timestamp(),
-  constraint agent_runs_one_job check (num_nonnulls(prompt, plan, workflow) = 1),
+  constraint agent_runs_one_job check (num_nonnulls(prompt, plan, workflow) >= 1),
   constraint agent_runs_prompt_size check (octet_length(prompt) <= 1048576),
   constraint agent_runs_plan_size check (pg_column_size(plan) <= 8388608),
   constraint agent_runs_metadata_size check (jsonb_typeof(metadata) = 'object' and pg_column_size(metadata) <= 65536),

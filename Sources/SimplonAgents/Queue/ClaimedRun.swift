@@ -1,0 +1,50 @@
+import FoundationEssentials
+import SimplonCore
+
+/// A run and the epoch in which a worker holds it.
+struct HeldRun: Hashable, Sendable {
+  let id: UUID
+  let epoch: Int
+}
+
+/// A run as a claim hands it to a worker.
+struct ClaimedRun: Sendable {
+  let held: HeldRun
+  /// The number that the next event of the run gets.
+  let nextSeq: Int64
+  let attempt: Int
+  let userID: UUID?
+  let hasPrompt: Bool
+  let plan: JSON?
+  let workflow: String?
+  let metadata: JSON
+}
+
+/// A step of the attempt as an earlier holder left it.
+struct StepRecord: Sendable {
+  let id: String
+  let status: StepStatus
+  let output: JSON?
+  let error: JSON?
+  /// How often it failed and was to be repeated.
+  let failures: Int
+  let layerHash: String?
+}
+
+/// An event to be written.
+struct RunEvent: Sendable, Hashable {
+  var level = "info"
+  let kind: String
+  let payload: JSON
+}
+
+/// What a worker says about itself with each heartbeat.
+struct WorkerReport: Sendable {
+  let id: UUID
+  let name: String
+  let version: String
+  let slots: Int
+  let running: Int
+  let sandbox: String
+  let draining: Bool
+}

@@ -1,0 +1,138 @@
+import FoundationEssentials
+import Logging
+import SimplonCore
+
+/// Writes what runs have to write, many runs in one commit.
+///
+/// While one batch is under way, the writes of all other runs gather for the next: the busier the worker, the fewer
+/// commits per step. A write is retried while the database is away, until the run's lease has ended; that is safe, as a
+/// write carries the number its first event gets and so is done at most once.
+actor Settler {
+  /// One run's share of a batch.
+  struct Entry: Sendable {
+    let run: HeldRun
+    let attempt: Int
+    /// The number that the first of the events gets.
+    let base: Int64
+    let turn: RunTurn
+    let lease: Lease
+
+    /// Nothing but lines, and many: these go the quick way, by themselves.
+    var isBulk: Bool { turn.rows.isEmpty && turn.outcome == nil && turn.artifacts.isEmpty && turn.events.count >= 32 }
+
+    var json: JSON {
+      var members: [String: JSON] = [
+        "run_id": .string(run.id.uuidString), "epoch": .integer(run.epoch), "base": .integer(base),
+        "attempt": .integer(attempt),
+      ]
+      if !turn.rows.isEmpty { members["steps"] = .array(turn.rows.map(\.json)) }
+      if !turn.events.isEmpty { members["events"] = .array(turn.events.map(\.json)) }
+      if !turn.artifacts.isEmpty { members["artifacts"] = .array(turn.artifacts) }
+      members["outcome"] = turn.outcome?.json
+      return .object(members)
+    }
+  }
+
+  private struct Waiter {
+    let entry: Entry
+    let continuation: CheckedContinuation<Int64, any Error>
+  }
+
+  /// Batches that may be under way at once: a second one keeps the database busy while the first one commits.
+  private static let mostAtOnce = 2
+  /// Entries in one batch.
+  private static let mostEntries = 256
+
+  private let queue: QueueStore
+  private let logger: Logger
+  private var waiters: [Waiter] = []
+  private var underWay = 0
+
+  init(queue: QueueStore, logger: Logger) {
+    self.queue = queue
+    self.logger = logger
+  }
+
+  /// Writes one run's turn; gives the number its next event gets.
+  ///
+  /// - Throws: `run.stale` when the run is held by another; `database.*` when it could not be written before the lease
+  ///   ended.
+  func write(_ entry: Entry) async throws -> Int64 {
+    try await withCheckedThrowingContinuation { continuation in
+      waiters.append(Waiter(entry: entry, continuation: continuation))
+      pump()
+    }
+  }
+
+  private func pump() {
+    while underWay < Self.mostAtOnce, !waiters.isEmpty {
+      let batch =
+        waiters[0].entry.isBulk
+        ? [waiters[0]] : Array(waiters.prefix(Self.mostEntries).prefix { !$0.entry.isBulk })
+      waiters.removeFirst(batch.count)
+      underWay += 1
+      // The batch's callers wait for it, so this task ends before they do.
+      Task {
+        await flush(batch)
+        underWay -= 1
+        pump()
+      }
+    }
+  }
+
+  private func flush(_ batch: [Waiter]) async {
+    var open = batch
+    var attempt = 0
+    while !open.isEmpty {
+      do {
+        let written = try await queue.write(open.map(\.entry))
+        let left = open.filter { waiter in
+          guard let next = written[waiter.entry.run.id] else { return true }
+          waiter.continuation.resume(returning: next)
+          return false
+        }
+        open = left.isEmpty ? [] : try await sortOut(left)
+      } catch let error as SimplonError where error.isFinal {
+        guard open.count > 1 else { return open[0].continuation.resume(throwing: error) }
+        // One run's values were refused: let each stand for itself.
+        for waiter in open { await flush([waiter]) }
+        return
+      } catch {
+        attempt += 1
+        logger.warning("settling waits for the database", metadata: ["error": "\(error)", "attempt": "\(attempt)"])
+        open = open.filter { waiter in
+          guard !waiter.entry.lease.isValid else { return true }
+          waiter.continuation.resume(throwing: error)
+          return false
+        }
+        try? await Task.sleep(for: Backoff(base: .milliseconds(20), cap: .seconds(1)).delay(attempt: attempt))
+      }
+    }
+  }
+
+  /// Entries that were left out: an earlier try had arrived, or the run is lost.
+  private func sortOut(_ left: [Waiter]) async throws -> [Waiter] {
+    let positions = try await queue.positions(of: left.map(\.entry.run.id))
+    for waiter in left {
+      let entry = waiter.entry
+      let next = entry.base + Int64(entry.turn.events.count)
+      if let position = positions[entry.run.id], position.epoch == entry.run.epoch, position.next == next {
+        waiter.continuation.resume(returning: next)
+      } else {
+        waiter.continuation.resume(throwing: SimplonError.stale(entry.run))
+      }
+    }
+    return []
+  }
+}
+
+extension SimplonError {
+  /// Whether sending the same write again is pointless.
+  ///
+  /// An unknown outcome is not: a write is done at most once.
+  var isFinal: Bool { retry == .never && code != .databaseOutcomeUnknown }
+
+  static func stale(_ run: HeldRun) -> SimplonError {
+    SimplonError(.runStale, "run \(run.id.uuidString.lowercased()) is no longer held in epoch \(run.epoch)")
+  }
+}

@@ -1,0 +1,181 @@
+import FoundationEssentials
+import SimplonCore
+import SimplonIdentity
+import SimplonPostgres
+
+/// The SQL of runs as callers see them.
+///
+/// Everything here runs as the caller, so row level security decides; what needs the engine's rights goes through
+/// ``QueueStore``.
+struct RunStore: Sendable {
+  let client: PostgresClient
+  let statementTimeout: Duration
+
+  private func session(_ caller: Principal) -> PostgresSession {
+    PostgresSession(role: caller.role.rawValue, claims: caller.claimsText, statementTimeout: statementTimeout)
+  }
+
+  func create(_ request: JSON, key: String?, hash: [UInt8]?, as caller: Principal) async throws -> RunReceipt {
+    let rows = try await client.query(
+      """
+      select run_id, status, to_json(created_at) #>> '{}', is_new
+      from simplon.create_run(\(request), \(key), \(hash))
+      """, as: session(caller))
+    guard let row = rows.first else { throw missing("simplon.create_run") }
+    let (id, status, at, isNew) = try row.decode(UUID.self, String.self, String.self, Bool.self)
+    return RunReceipt(runID: id, status: status, createdAt: at, isNew: isNew)
+  }
+
+  func act(_ action: RunAction, on run: UUID, as caller: Principal) async throws -> String {
+    let rows = try await client.query(
+      "select simplon.act_on_run(\(run), \(action.rawValue))", as: session(caller))
+    guard let row = rows.first else { throw missing("simplon.act_on_run") }
+    return try row.decode(String.self)
+  }
+
+  func why(_ run: UUID, as caller: Principal) async throws -> String {
+    let rows = try await client.query("select simplon.why_run(\(run))::text", as: session(caller))
+    guard let row = rows.first else { throw missing("simplon.why_run") }
+    return try row.decode(String.self)
+  }
+
+  func issueTicket(for run: UUID, hash: [UInt8], tokenExpires: Int, as caller: Principal) async throws -> String {
+    let rows = try await client.query(
+      """
+      select to_json(simplon.issue_ticket(\(run), \(hash), to_timestamp(\(Int64(tokenExpires))::bigint))) #>> '{}'
+      """, as: session(caller))
+    guard let row = rows.first else { throw missing("simplon.issue_ticket") }
+    return try row.decode(String.self)
+  }
+
+  /// The run as JSON text without its closing brace, and each list's rows as (key, JSON text), one more than the limit.
+  func status(
+    of run: UUID, lists: [(RunIncludes.List, after: String?)], limit: Int, as caller: Principal
+  ) async throws -> (run: String, rows: [[(key: String, json: String)]])? {
+    let main: PostgresQuery = """
+      select json_build_object(
+        'run_id', id, 'status', status, 'reason', reason, 'agent', agent, 'model', model, 'prompt', prompt,
+        'plan', plan, 'workflow', workflow, 'metadata', metadata, 'project_id', project_id, 'result', result,
+        'error', error, 'cost', cost, 'attempt', attempt, 'created_at', created_at, 'started_at', started_at,
+        'completed_at', completed_at)::text
+      from agent_runs where id = \(run)
+      """
+    let queries = try lists.map { try query($0.0, of: run, after: $0.after, limit: limit + 1) }
+    let answers = try await client.transaction([main] + queries, as: session(caller))
+    guard let row = answers.first?.first else { return nil }
+    let text = try row.decode(String.self)
+    return (
+      String(text.dropLast()),
+      try answers.dropFirst().map { rows in
+        try rows.map { row in
+          let (key, json) = try row.decode(String.self, String.self)
+          return (key, json)
+        }
+      }
+    )
+  }
+
+  // Orders name the table: a bare name would be the output column, which is text.
+  private func query(_ list: RunIncludes.List, of run: UUID, after: String?, limit: Int) throws -> PostgresQuery {
+    switch list {
+    case .steps:
+      return """
+        select p.position::text, json_build_object(
+          'step_id', p.step ->> 'id', 'tool', p.step ->> 'tool', 'status', coalesce(s.status, 'pending'),
+          'effect', coalesce(s.effect, 'none'), 'input', s.input, 'output', s.output, 'error', s.error,
+          'failures', coalesce(s.failures, 0), 'layer', s.layer, 'cost', coalesce(s.cost, 0),
+          'started_at', s.started_at, 'completed_at', s.completed_at)::text
+        from agent_runs r
+        cross join lateral jsonb_array_elements(r.plan -> 'steps') with ordinality as p (step, position)
+        left join agent_steps s on s.run_id = r.id and s.attempt = r.attempt and s.step_id = p.step ->> 'id'
+        where r.id = \(run) and p.position > \(try number(after)) order by p.position limit \(limit)
+        """
+    case .logs:
+      return """
+        select seq::text, json_build_object('seq', seq, 'at', at, 'level', level, 'kind', kind, 'payload', payload)::text
+        from agent_task_logs l where run_id = \(run) and seq > \(try number(after)) order by l.seq limit \(limit)
+        """
+    case .messages:
+      return """
+        select position::text, json_build_object('position', position, 'attempt', attempt, 'role', role,
+          'content', content, 'created_at', created_at)::text
+        from agent_messages m where run_id = \(run) and position > \(try number(after))
+        order by m.position limit \(limit)
+        """
+    case .artifacts:
+      guard let id = after.map(UUID.init(uuidString:)) ?? Self.lowest else { throw Cursor.foreign }
+      return """
+        select a.id::text, json_build_object('id', a.id, 'path', a.path, 'size', a.size, 'mime', a.mime,
+          'sha256', a.sha256, 'url', '/agent/artifacts/' || a.id, 'created_at', a.created_at)::text
+        from agent_artifacts a join agent_runs r on r.id = a.run_id and r.attempt = a.attempt
+        where a.run_id = \(run) and a.id > \(id) order by a.id limit \(limit)
+        """
+    }
+  }
+
+  private static let lowest = UUID(uuidString: "00000000-0000-0000-0000-000000000000")
+
+  private func number(_ key: String?) throws -> Int64 {
+    guard let key else { return 0 }
+    guard let number = Int64(key) else { throw Cursor.foreign }
+    return number
+  }
+
+  func list(before: UUID?, limit: Int, as caller: Principal) async throws -> [(key: String, json: String)] {
+    let highest = UUID(uuidString: "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF")
+    let rows = try await client.query(
+      """
+      select id::text, json_build_object(
+        'run_id', id, 'status', status, 'reason', reason, 'agent', agent, 'prompt', left(prompt, 200),
+        'project_id', project_id, 'metadata', metadata, 'cost', cost, 'attempt', attempt,
+        'created_at', created_at, 'started_at', started_at, 'completed_at', completed_at)::text
+      from agent_runs r where id < \(before ?? highest) order by r.id desc limit \(limit)
+      """, as: session(caller))
+    return try rows.map { row in
+      let (key, json) = try row.decode(String.self, String.self)
+      return (key, json)
+    }
+  }
+
+  /// Events after a number, oldest first; nil when the caller has no such run.
+  func logs(
+    of run: UUID, after: Int64, limit: Int, levels: [String], as caller: Principal
+  ) async throws -> [LogEvent]? {
+    let answers = try await client.transaction(
+      [
+        "select 1 from agent_runs where id = \(run)",
+        """
+        select seq, to_json(at) #>> '{}', level, kind, payload::text from agent_task_logs
+        where run_id = \(run) and seq > \(after) and level = any(\(levels)) order by seq limit \(limit)
+        """,
+      ], as: session(caller))
+    guard answers.first?.first != nil else { return nil }
+    return try (answers.last.map { Array($0) } ?? []).map(LogEvent.init(row:))
+  }
+
+  func artifact(_ id: UUID, as caller: Principal) async throws -> (
+    user: UUID?, path: String, mime: String, size: Int64, sha256: String
+  )? {
+    let rows = try await client.query(
+      "select user_id, path, mime, size, sha256 from agent_artifacts where id = \(id)", as: session(caller))
+    guard let row = rows.first else { return nil }
+    let (user, path, mime, size, sha256) = try row.decode(
+      UUID?.self, String.self, String.self, Int64.self, String.self)
+    return (user, path, mime, size, sha256)
+  }
+
+  func isVisible(_ run: UUID, as caller: Principal) async throws -> Bool {
+    try await !client.query("select 1 from agent_runs where id = \(run)", as: session(caller)).isEmpty
+  }
+
+  private func missing(_ name: String) -> SimplonError {
+    SimplonError(.databaseSchema, "\(name) gave no row", hint: "Apply the migrations: simplon db push")
+  }
+}
+
+extension LogEvent {
+  init(row: PostgresRow) throws(SimplonError) {
+    (seq, at, level, kind, payload) = try row.decode(
+      Int64.self, String.self, String.self, String.self, String.self)
+  }
+}

@@ -1,0 +1,138 @@
+import FoundationEssentials
+import SimplonCore
+
+/// Something that happened to a claimed run.
+enum RunThing: Sendable {
+  /// A step's call came back.
+  case ended(StepEnd)
+  /// The wait before a repeat is over.
+  case waitOver(stepID: String)
+  /// The worker is stopping: start nothing more.
+  case drain
+}
+
+/// How a step's call came back.
+struct StepEnd: Sendable {
+  let stepID: String
+  let output: JSON
+  /// Nil when it succeeded.
+  let error: SimplonError?
+  let layerHash: String?
+  /// 0 to 1, for the wait before a repeat.
+  let jitter: Double
+}
+
+/// What one turn of a run's machine asks for: one write, then starts and waits.
+struct RunTurn: Sendable {
+  var rows: [StepRow] = []
+  var events: [RunEvent] = []
+  var artifacts: [JSON] = []
+  var outcome: RunOutcome?
+  var starts: [StepStart] = []
+  var waits: [(stepID: String, delay: Duration)] = []
+
+  var isEmpty: Bool { rows.isEmpty && events.isEmpty && outcome == nil }
+}
+
+/// A step to begin once its dispatch has been committed.
+struct StepStart: Sendable {
+  let step: Plan.Step
+  let input: JSON
+}
+
+/// What becomes of the run with a turn's write.
+enum RunOutcome: Sendable, Hashable {
+  case completed(result: JSON?)
+  case failed(error: JSON)
+  /// Handed back for any worker to take.
+  case queued
+  /// Waits for something that is no timer; `simplon` or a person queues it again.
+  case waiting(reason: JSON)
+  /// Waits out a backoff without a lease.
+  case retrying(reason: JSON, delay: Duration)
+  /// Only the status changes; the lease is kept.
+  case hold(status: String, reason: JSON?)
+
+  /// Whether the worker's hold on the run ends with it.
+  var releases: Bool { if case .hold = self { false } else { true } }
+
+  /// Whether the run is over.
+  var isFinal: Bool {
+    switch self {
+    case .completed, .failed: true
+    default: false
+    }
+  }
+
+  /// The outcome as `simplon.settle_steps` takes it.
+  var json: JSON {
+    switch self {
+    case .completed(let result): ["status": "completed", "result": result ?? .null]
+    case .failed(let error): ["status": "failed", "error": error]
+    case .queued: ["status": "queued", "ready_in_ms": 0]
+    case .waiting(let reason): ["status": "waiting", "reason": reason]
+    case .retrying(let reason, let delay):
+      ["status": "retrying", "reason": reason, "ready_in_ms": .integer(delay.milliseconds)]
+    case .hold(let status, let reason): ["status": .string(status), "reason": reason ?? .null, "hold": true]
+    }
+  }
+
+  /// The events that announce it.
+  var events: [RunEvent] {
+    switch self {
+    case .completed: [RunEvent(kind: "done", payload: ["status": "completed"])]
+    case .failed(let error):
+      [RunEvent(level: "error", kind: "done", payload: ["status": "failed", "error": error])]
+    case .queued: [RunEvent(kind: "status", payload: ["status": "queued", "cause": "handed_back"])]
+    case .waiting(let reason): [RunEvent(kind: "status", payload: ["status": "waiting", "reason": reason])]
+    case .retrying(let reason, _): [RunEvent(kind: "status", payload: ["status": "retrying", "reason": reason])]
+    case .hold(let status, let reason):
+      [
+        RunEvent(
+          kind: "status",
+          payload: reason.map { ["status": .string(status), "reason": $0] } ?? ["status": .string(status)])
+      ]
+    }
+  }
+}
+
+/// A step's row as `simplon.settle_steps` takes it.
+struct StepRow: Sendable {
+  let step: Plan.Step
+  let status: StepStatus
+  var effect = "none"
+  var input: JSON?
+  var output: JSON?
+  var error: JSON?
+  var failures = 0
+  var layerHash: String?
+
+  var json: JSON {
+    var members: [String: JSON] = [
+      "step_id": .string(step.id), "tool": .string(step.tool), "status": .string(status.rawValue),
+      "effect": .string(effect),
+    ]
+    members["input"] = input
+    members["output"] = output
+    members["error"] = error
+    if failures > 0 { members["failures"] = .integer(failures) }
+    members["layer"] = layerHash.map(JSON.string)
+    return .object(members)
+  }
+}
+
+extension RunEvent {
+  static func step(_ id: String, _ status: StepStatus, _ more: [String: JSON], level: String = "info") -> RunEvent {
+    var payload = more
+    payload["step_id"] = .string(id)
+    payload["status"] = .string(status.rawValue)
+    return RunEvent(level: level, kind: "step", payload: .object(payload))
+  }
+
+  /// The event as `simplon.settle_steps` takes it.
+  var json: JSON {
+    level == "info"
+      ? ["kind": .string(kind), "payload": payload]
+      : ["kind": .string(kind), "payload": payload, "level": .string(level)]
+  }
+}

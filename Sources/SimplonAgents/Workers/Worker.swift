@@ -1,0 +1,204 @@
+import FoundationEssentials
+package import Logging
+import Metrics
+import ServiceLifecycle
+import SimplonCore
+package import SimplonPostgres
+import Synchronization
+
+/// Claims runs and executes them, as many at once as it has slots.
+///
+/// Each process start is a worker of its own. It renews its leases three times per lease; a run whose lease is lost, or
+/// that was stopped, is dropped with its sandboxes. On graceful shutdown it claims nothing more, lets running steps end
+/// within the grace period, and hands unfinished runs back.
+package final class Worker: Service {
+  private let id = UUID()
+  private let configuration: WorkerConfiguration
+  private let queue: QueueStore
+  private let tools: ToolBox
+  private let wakeUp: WakeUp
+  private let settler: Settler
+  private let logger: Logger
+  private let held = Mutex<[HeldRun: Holding]>([:])
+  private let isDraining = Mutex(false)
+  /// Reasons to look at the queue, or at whether all has ended.
+  private let calls = Inbox<Void>()
+
+  private struct Holding: Sendable {
+    let lease: Lease
+    let inbox: Inbox<RunExecution.Signal>
+  }
+
+  /// Puts a worker together.
+  ///
+  /// - Parameters:
+  ///   - configuration: slots, lease and grace.
+  ///   - engine: a client whose sessions are `service_role`.
+  ///   - tools: what steps can call.
+  ///   - wakeUp: tells it of new runs.
+  ///   - logger: gets the worker's id on every line.
+  package init(
+    configuration: WorkerConfiguration, engine: PostgresClient, tools: ToolBox, wakeUp: WakeUp, logger: Logger
+  ) {
+    self.configuration = configuration
+    self.queue = QueueStore(client: engine)
+    self.tools = tools
+    self.wakeUp = wakeUp
+    var logger = logger
+    logger[metadataKey: "worker"] = "\(id.uuidString.lowercased())"
+    self.logger = logger
+    self.settler = Settler(queue: queue, logger: logger)
+  }
+
+  /// How many runs it holds now.
+  package var running: Int { held.withLock { $0.count } }
+
+  /// Works until graceful shutdown or cancellation.
+  package func run() async throws {
+    wakeUp.onQueue { self.calls.post(()) }
+    await withGracefulShutdownHandler {
+      await withDiscardingTaskGroup { group in
+        group.addTask { await self.every(self.configuration.pollInterval) { self.calls.post(()) } }
+        group.addTask { await self.every(self.configuration.lease / 3) { try await self.renew() } }
+        group.addTask { await self.every(self.configuration.checkInterval) { try await self.checkHeld() } }
+        group.addTask { await self.every(self.configuration.lease / 3) { try await self.recover() } }
+        group.addTask {
+          await self.every(.seconds(3600)) { try await self.queue.maintain(retention: self.configuration.logRetention) }
+        }
+        while await !self.calls.take().isEmpty, !self.isDraining.withLock({ $0 }) {
+          for (claim, holding) in await self.claim() { group.addTask { await self.execute(claim, holding) } }
+        }
+        group.addTask {
+          try? await Task.sleep(for: self.configuration.grace)
+          self.tellAll(.handBack)
+        }
+        while self.running > 0, await !self.calls.take().isEmpty {}
+        group.cancelAll()
+      }
+    } onGracefulShutdown: {
+      self.isDraining.withLock { $0 = true }
+      self.tellAll(.thing(.drain))
+      self.calls.post(())
+    }
+  }
+
+  // MARK: Claiming
+
+  private func claim() async -> [(ClaimedRun, Holding)] {
+    let free = configuration.slots - running
+    guard free > 0 else { return [] }
+    let asked = Lease.now()
+    do {
+      let claims = try await queue.claim(worker: id, lease: configuration.lease, slots: free)
+      // A full claim means that there may be more.
+      if claims.count == free { calls.post(()) }
+      return claims.map { claim in
+        let holding = Holding(lease: Lease(), inbox: Inbox())
+        holding.lease.extend(by: configuration.lease * 0.9, from: asked)
+        held.withLock { $0[claim.held] = holding }
+        if isDraining.withLock({ $0 }) { holding.inbox.post(.thing(.drain)) }
+        return (claim, holding)
+      }
+    } catch {
+      logger.warning("claiming waits for the database", metadata: ["error": "\(error)"])
+      return []
+    }
+  }
+
+  private func execute(_ claim: ClaimedRun, _ holding: Holding) async {
+    let execution = RunExecution(
+      claim: claim, lease: holding.lease, inbox: holding.inbox, queue: queue, settler: settler, tools: tools,
+      wakeUp: wakeUp, logger: logger)
+    await execution.run()
+    holding.lease.revoke()
+    _ = held.withLock { $0.removeValue(forKey: claim.held) }
+    Counter(label: "simplon_runs_executed_total").increment()
+    calls.post(())
+  }
+
+  // MARK: Leases
+
+  private func renew() async throws {
+    let before = held.withLock { $0 }
+    let asked = Lease.now()
+    let report = WorkerReport(
+      id: id, name: configuration.name, version: configuration.version, slots: configuration.slots,
+      running: before.count, sandbox: tools.sandbox.level.kind.rawValue, draining: isDraining.withLock { $0 })
+    let kept = try await queue.renew(report, lease: configuration.lease)
+    for (run, holding) in before {
+      if kept.contains(run) {
+        holding.lease.extend(by: configuration.lease * 0.9, from: asked)
+      } else {
+        lose(run, holding)
+      }
+    }
+    Gauge(label: "simplon_worker_running_runs").record(before.count)
+  }
+
+  private func checkHeld() async throws {
+    let before = held.withLock { $0 }
+    guard !before.isEmpty else { return }
+    let still = try await queue.held(by: id)
+    for (run, holding) in before where !still.contains(run) { lose(run, holding) }
+  }
+
+  private func lose(_ run: HeldRun, _ holding: Holding) {
+    holding.lease.revoke()
+    holding.inbox.post(.lost)
+  }
+
+  private func recover() async throws {
+    let runs = try await queue.recover()
+    guard !runs.isEmpty else { return }
+    logger.notice("runs whose worker was lost are queued again", metadata: ["runs": "\(runs.count)"])
+    Counter(label: "simplon_runs_recovered_total").increment(by: runs.count)
+    wakeUp.runQueued()
+    wakeUp.runsChanged(runs)
+  }
+
+  private func tellAll(_ signal: RunExecution.Signal) {
+    for holding in held.withLock({ Array($0.values) }) { holding.inbox.post(signal) }
+  }
+
+  // MARK: Upkeep
+
+  private func every(_ interval: Duration, _ body: () async throws -> Void) async {
+    while !Task.isCancelled {
+      var pause = interval
+      do {
+        try await body()
+      } catch is CancellationError {
+      } catch {
+        logger.warning("upkeep waits for the database", metadata: ["error": "\(error)"])
+        pause = min(interval, .milliseconds(500))
+      }
+      try? await Task.sleep(for: pause)
+    }
+  }
+}
+
+/// How a worker works.
+package struct WorkerConfiguration: Sendable {
+  /// Runs at once.
+  package var slots = 64
+  /// How long a run is the worker's without a heartbeat; at least one second.
+  package var lease = Duration.seconds(30)
+  /// How long running steps may go on after a stop was asked for.
+  package var grace = Duration.seconds(20)
+  /// How often the queue is looked at without being called.
+  package var pollInterval = Duration.seconds(1)
+  /// How often a worker that holds runs asks whether they are still its own; a stopped run ends within this time.
+  package var checkInterval = Duration.seconds(1)
+  /// How long events are kept; nil keeps them for ever.
+  package var logRetention: Duration?
+  /// The name that others see, such as the host's.
+  package var name: String
+  /// The binary's version.
+  package var version: String
+
+  /// Makes a configuration with the defaults.
+  package init(name: String, version: String) {
+    self.name = name
+    self.version = version
+  }
+}

@@ -1,0 +1,154 @@
+import SimplonCore
+import Testing
+
+@testable import SimplonAgents
+
+struct RunMachineTests {
+  private static let tools = ToolCatalog([
+    ToolDeclaration(
+      name: "noop", summary: "Does nothing.", inputSchema: ["type": "object"], effect: .pure, timeout: .seconds(1),
+      maximumTimeout: .seconds(60))
+  ])
+
+  private func machine(_ steps: JSON, records: [StepRecord] = []) throws -> RunMachine {
+    RunMachine(plan: try Plan(json: ["steps": steps], tools: Self.tools), records: records, run: [:])
+  }
+
+  private func done(_ id: String, error: SimplonError? = nil) -> RunThing {
+    .ended(StepEnd(stepID: id, output: ["id": .string(id)], error: error, layerHash: nil, jitter: 1))
+  }
+
+  private let fault = SimplonError(.toolFailed, "no")
+
+  @Test func `a chain settles one step and dispatches the next in one write`() throws {
+    var machine = try machine([["id": "a", "tool": "noop"], ["id": "b", "tool": "noop", "needs": ["a"]]])
+    let first = machine.turn()
+    #expect(first.starts.map(\.step.id) == ["a"])
+    #expect(first.rows.map(\.status) == [.running])
+    #expect(first.rows.map(\.effect) == ["dispatched"])
+    let second = machine.turn(after: [done("a")])
+    #expect(second.rows.map(\.step.id) == ["a", "b"])
+    #expect(second.rows.map(\.status) == [.completed, .running])
+    #expect(second.outcome == nil)
+    let last = machine.turn(after: [done("b")])
+    #expect(last.outcome == .completed(result: nil))
+    #expect(last.starts.isEmpty)
+  }
+
+  @Test func `a failure lets running steps settle and then fails the run`() throws {
+    var machine = try machine([
+      ["id": "a", "tool": "noop"], ["id": "b", "tool": "noop"], ["id": "c", "tool": "noop", "needs": ["b"]],
+    ])
+    #expect(machine.turn().starts.count == 2)
+    let turn = machine.turn(after: [done("a", error: fault)])
+    #expect(turn.outcome == nil)
+    let last = machine.turn(after: [done("b")])
+    #expect(last.starts.isEmpty)
+    guard case .failed = last.outcome else {
+      Issue.record("the run should have failed")
+      return
+    }
+  }
+
+  @Test func `a short backoff keeps the lease and shows retrying`() throws {
+    var machine = try machine([["id": "a", "tool": "noop", "retry": ["max": 1, "backoff": "1s"]]])
+    _ = machine.turn()
+    let turn = machine.turn(after: [done("a", error: fault)])
+    #expect(turn.waits.map(\.delay) == [.seconds(1)])
+    #expect(turn.rows.map(\.status) == [.waiting])
+    guard case .hold(status: "retrying", reason: .some) = turn.outcome else {
+      Issue.record("the run should show retrying and keep its lease")
+      return
+    }
+    let again = machine.turn(after: [.waitOver(stepID: "a")])
+    #expect(again.starts.map(\.step.id) == ["a"])
+    #expect(again.outcome == .hold(status: "running", reason: nil))
+    let last = machine.turn(after: [done("a", error: fault)])
+    guard case .failed = last.outcome else {
+      Issue.record("the second failure is final")
+      return
+    }
+  }
+
+  @Test func `a long backoff gives the lease up, and the step goes on counting its failures`() throws {
+    let steps: JSON = [["id": "a", "tool": "noop", "retry": ["max": 2, "backoff": "1m"]]]
+    var machine = try machine(steps)
+    _ = machine.turn()
+    let turn = machine.turn(after: [done("a", error: fault)])
+    guard case .retrying(_, delay: .seconds(60)) = turn.outcome else {
+      Issue.record("the run should wait without a lease")
+      return
+    }
+    #expect(turn.waits.isEmpty)
+    var next = try self.machine(
+      steps, records: [StepRecord(id: "a", status: .waiting, output: nil, error: nil, failures: 1, layerHash: nil)])
+    #expect(next.turn().rows.map(\.failures) == [1])
+  }
+
+  @Test func `a new holder keeps what is settled and repeats what was under way`() throws {
+    var machine = try machine(
+      [["id": "a", "tool": "noop"], ["id": "b", "tool": "noop", "needs": ["a"]]],
+      records: [
+        StepRecord(id: "a", status: .completed, output: ["x": 1], error: nil, failures: 0, layerHash: "h"),
+        StepRecord(id: "b", status: .running, output: nil, error: nil, failures: 0, layerHash: nil),
+      ])
+    #expect(machine.layerHashes == ["a": "h"])
+    #expect(machine.turn().starts.map(\.step.id) == ["b"])
+  }
+
+  @Test func `resuming a failed run repeats the failed step with its failures forgotten`() throws {
+    var machine = try machine(
+      [["id": "a", "tool": "noop", "retry": ["max": 1, "backoff": "1s"]]],
+      records: [StepRecord(id: "a", status: .pending, output: nil, error: nil, failures: 0, layerHash: nil)])
+    #expect(machine.turn().rows.map(\.failures) == [0])
+  }
+
+  @Test func `a new holder does not repeat a step that had failed for good`() throws {
+    var machine = try machine(
+      [["id": "a", "tool": "noop"], ["id": "b", "tool": "noop"]],
+      records: [
+        StepRecord(id: "a", status: .failed, output: nil, error: fault.json, failures: 0, layerHash: nil),
+        StepRecord(id: "b", status: .running, output: nil, error: nil, failures: 0, layerHash: nil),
+      ])
+    let turn = machine.turn()
+    #expect(turn.starts.isEmpty)
+    guard case .failed = turn.outcome else {
+      Issue.record("the failure was final")
+      return
+    }
+  }
+
+  @Test func `resuming does again what was skipped because of the failed step`() throws {
+    var machine = try machine(
+      [["id": "a", "tool": "noop"], ["id": "b", "tool": "noop", "needs": ["a"]]],
+      records: [
+        StepRecord(id: "a", status: .pending, output: nil, error: nil, failures: 0, layerHash: nil),
+        StepRecord(id: "b", status: .skipped, output: nil, error: nil, failures: 0, layerHash: nil),
+      ])
+    #expect(machine.turn().starts.map(\.step.id) == ["a"])
+    #expect(machine.turn(after: [done("a")]).starts.map(\.step.id) == ["b"])
+  }
+
+  @Test func `draining starts nothing and hands back once the running steps have settled`() throws {
+    var machine = try machine([["id": "a", "tool": "noop"], ["id": "b", "tool": "noop", "needs": ["a"]]])
+    _ = machine.turn()
+    #expect(machine.turn(after: [.drain]).outcome == nil)
+    let turn = machine.turn(after: [done("a")])
+    #expect(turn.outcome == .queued)
+    #expect(turn.starts.isEmpty)
+    #expect(turn.rows.map(\.status) == [.completed])
+  }
+
+  @Test func `draining a run that had just ended completes it`() throws {
+    var machine = try machine([["id": "a", "tool": "noop"]])
+    _ = machine.turn()
+    #expect(machine.turn(after: [.drain, done("a")]).outcome == .completed(result: nil))
+  }
+
+  @Test func `an end that was not awaited changes nothing`() throws {
+    var machine = try machine([["id": "a", "tool": "noop"]])
+    _ = machine.turn()
+    let turn = machine.turn(after: [done("z")])
+    #expect(turn.isEmpty)
+  }
+}

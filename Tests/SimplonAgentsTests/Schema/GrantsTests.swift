@@ -1,0 +1,247 @@
+import Foundation
+import SimplonCluster
+import SimplonPostgres
+import TestSupport
+import Testing
+
+@testable import SimplonAgents
+
+/// Reads PostgreSQL's own catalog: what callers' roles can reach, over every table, partition and function.
+@Suite(.timeLimit(.minutes(1)))
+struct GrantsTests {
+  @Test func `the list of migrations is the folders' content`() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../../Sources/SimplonAgents/Schema").standardizedFileURL
+    for (name, suffix, text) in [("Migrations", "sql", \AgentSchemaText.sql), ("Undo", "undo.sql", \.undo)] {
+      let files = try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: name).path).sorted()
+      #expect(files == AgentSchema.migrations.map { "\($0.version)_\($0.name).\(suffix)" })
+      for (file, migration) in zip(files, AgentSchema.migrations) {
+        let content = try String(contentsOf: folder.appending(path: "\(name)/\(file)"), encoding: .utf8)
+        #expect(AgentSchemaText(migration)[keyPath: text] == content)
+      }
+    }
+  }
+
+  @Test func `anon reaches no table and no function of ours`() async throws {
+    try await withTestDatabase { database in
+      let tables = try await database.execute(
+        """
+        select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname in ('public', 'simplon') and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+          and (has_table_privilege('anon', c.oid, 'select, insert, update, delete, truncate, references, trigger')
+            or has_any_column_privilege('anon', c.oid, 'select, insert, update, references'))
+        """)
+      #expect(tables == [])
+      let functions = try await database.execute(
+        """
+        select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = 'simplon' and has_function_privilege('anon', p.oid, 'execute')
+        """)
+      #expect(functions == [])
+    }
+  }
+
+  @Test func `a signed-in user reads the contract tables, inserts six columns of a run, and has nothing else`()
+    async throws
+  {
+    try await withTestDatabase { database in
+      let writable = try await database.execute(
+        """
+        select n.nspname || '.' || c.relname || '.' || a.attname from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
+        where n.nspname in ('public', 'simplon') and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
+          and has_column_privilege('authenticated', c.oid, a.attnum, 'insert, update, references')
+        order by a.attname
+        """)
+      #expect(
+        writable == ["agent", "metadata", "plan", "project_id", "prompt", "workflow"].map { "public.agent_runs.\($0)" })
+      let others = try await database.execute(
+        """
+        select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname in ('public', 'simplon') and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+          and (has_table_privilege('authenticated', c.oid, 'delete, truncate, trigger')
+            or n.nspname = 'simplon' and has_table_privilege('authenticated', c.oid, 'select'))
+        """)
+      #expect(others == [])
+      let functions = try await database.execute(
+        """
+        select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = 'simplon' and has_function_privilege('authenticated', p.oid, 'execute') order by 1
+        """)
+      #expect(functions == ["act_on_run", "create_run", "issue_ticket", "uuid_v7", "uuid_v7_floor", "why_run"])
+    }
+  }
+
+  @Test func `row security is on and forced on every table and partition that holds users' rows`() async throws {
+    try await withTestDatabase { database in
+      let open = try await database.execute(
+        """
+        select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)
+          and (n.nspname = 'public' or c.relispartition)
+        """)
+      #expect(open == [])
+    }
+  }
+
+  @Test func `functions with the owner's rights fix their search path, and nobody may run them by default`()
+    async throws
+  {
+    try await withTestDatabase { database in
+      let loose = try await database.execute(
+        """
+        select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = 'simplon' and (
+          p.prosecdef and not coalesce('search_path=""' = any (p.proconfig), false)
+          or has_function_privilege('public', p.oid, 'execute'))
+        """)
+      #expect(loose == [])
+    }
+  }
+
+  @Test func `a user sees and changes only what is its own, through every table`() async throws {
+    try await withTestDatabase { database in
+      let alice = "aaaaaaaa-0000-4000-8000-000000000001"
+      let bob = "bbbbbbbb-0000-4000-8000-000000000002"
+      func claims(_ user: String) -> String {
+        "select set_config('request.jwt.claims', '{\"sub\":\"\(user)\",\"role\":\"authenticated\"}', false); set role authenticated;"
+      }
+      for user in [alice, bob] {
+        try await database.execute(claims(user) + "insert into agent_runs (prompt) values ('of \(user)')", as: .api)
+      }
+      // Rows of both in every table that has an owner.
+      try await database.execute(
+        """
+        insert into agent_steps (run_id, attempt, step_id, user_id, tool, status, epoch)
+          select id, 1, 'a', user_id, 'noop', 'completed', 1 from agent_runs;
+        insert into agent_messages (run_id, position, user_id, attempt, role, content)
+          select id, 1, user_id, 1, 'user', '{}' from agent_runs;
+        insert into agent_artifacts (run_id, attempt, user_id, path, size, mime, sha256)
+          select id, 1, user_id, 'a', 0, 'text/plain', repeat('0', 64) from agent_runs;
+        insert into agent_run_connectors (run_id, name, user_id) select id, 'c', user_id from agent_runs;
+        insert into agent_executions (task_id, agent_type, task_type, user_id)
+          select id::text, 'general', 't', user_id from agent_runs;
+        insert into agent_instances (agent_id, agent_type, user_id) select id::text, 'general', user_id from agent_runs;
+        """)
+      let tables = try await database.execute(
+        """
+        select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        join pg_attribute a on a.attrelid = c.oid and a.attname = 'user_id'
+        where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'system_health' order by 1
+        """
+      ).compactMap(\.self)
+      #expect(tables.count == 9)
+      for table in tables {
+        let seen = try await database.execute(
+          claims(alice)
+            + "select count(*) filter (where user_id = '\(alice)') || ' ' || count(*) filter (where user_id is distinct from '\(alice)') from \(table)",
+          as: .api)
+        #expect(seen.last??.hasSuffix(" 0") == true && seen.last??.hasPrefix("0") == false, "\(table): \(seen)")
+        for change in [
+          "update \(table) set user_id = user_id", "delete from \(table)", "truncate \(table)",
+          "update \(table) set user_id = '\(alice)' where user_id = '\(bob)'",
+        ] {
+          await #expect(throws: (any Error).self, "\(change)") {
+            try await database.execute(claims(alice) + change, as: .api)
+          }
+        }
+      }
+      for insert in [
+        "insert into agent_runs (prompt, user_id) values ('x', '\(bob)')",
+        "insert into agent_runs (prompt, status) values ('x', 'completed')",
+        "insert into agent_runs (prompt, cost) values ('x', -1)",
+        "insert into agent_runs (prompt, owner_claims) values ('x', '{}')",
+        "insert into agent_runs (prompt, id) values ('x', gen_random_uuid())",
+        "insert into agent_steps (run_id, attempt, step_id, tool, status, epoch) select id, 1, 'z', 'noop', 'completed', 1 from agent_runs",
+        "insert into agent_task_queue (run_id) select id from agent_runs",
+        "insert into agent_task_logs (run_id, seq, kind, payload) select id, 99, 'log', '{}' from agent_runs",
+        "select * from simplon.run_state", "select * from simplon.tickets", "select * from simplon.workers",
+        "select simplon.claim_runs(gen_random_uuid(), 1, '1s', 10)", "select simplon.settle_steps('[]')",
+        "select simplon.redeem_ticket('\\x00', gen_random_uuid())", "select simplon.recover_runs()",
+      ] {
+        await #expect(throws: (any Error).self, "\(insert)") {
+          try await database.execute(claims(alice) + insert, as: .api)
+        }
+      }
+      let partitions = try await database.execute(
+        "select inhrelid::regclass from pg_inherits where inhparent = 'agent_task_logs'::regclass")
+      #expect(partitions.count == 4)
+      for partition in partitions.compactMap(\.self) {
+        await #expect(throws: (any Error).self) {
+          try await database.execute(claims(alice) + "select * from \(partition)", as: .api)
+        }
+      }
+    }
+  }
+
+  @Test func `steering another user's run is answered as if there were none`() async throws {
+    try await withTestDatabase { database in
+      let claims = { (user: String) in
+        "select set_config('request.jwt.claims', '{\"sub\":\"\(user)\",\"role\":\"authenticated\"}', false); set role authenticated;"
+      }
+      let run = try await database.execute(
+        claims("aaaaaaaa-0000-4000-8000-000000000001") + "insert into agent_runs (prompt) values ('x') returning id",
+        as: .api)
+      let id = try #require(run.last ?? nil)
+      for call in [
+        "select simplon.act_on_run('\(id)', 'stop')", "select simplon.why_run('\(id)')",
+        "select simplon.issue_ticket('\(id)', '\\x00', now() + interval '1 hour')",
+      ] {
+        await #expect(throws: (any Error).self, "\(call)") {
+          try await database.execute(claims("bbbbbbbb-0000-4000-8000-000000000002") + call, as: .api)
+        }
+      }
+      #expect(try await database.execute("select status from agent_runs") == ["queued"])
+    }
+  }
+
+  @Test func `the log only grows, for its owner too`() async throws {
+    try await withTestDatabase { database in
+      try await database.execute("insert into agent_runs (prompt) values ('x')")
+      for change in ["update agent_task_logs set seq = 9", "delete from agent_task_logs"] {
+        await #expect(throws: (any Error).self) { try await database.execute(change) }
+      }
+      #expect(try await database.execute("select count(*) from agent_task_logs") == ["1"])
+    }
+  }
+
+  @Test func `old months are dropped, but not while a run in them goes on`() async throws {
+    try await withTestDatabase { database in
+      try await database.execute(
+        """
+        create table simplon.agent_task_logs_2020_01 (like public.agent_task_logs including all);
+        alter table public.agent_task_logs attach partition simplon.agent_task_logs_2020_01
+          for values from ('016f5e66-e800-0000-0000-000000000000') to ('016ffe0c-0c00-0000-0000-000000000000');
+        insert into agent_runs (id, prompt) values (simplon.uuid_v7_floor('2020-01-15+00'), 'old');
+        """)
+      #expect(try await database.execute("select simplon.drop_log_partitions('30 days')") == ["0"])
+      try await database.execute("update agent_runs set status = 'cancelled', completed_at = now()")
+      #expect(try await database.execute("select simplon.drop_log_partitions('30 days')") == ["1"])
+      #expect(try await database.execute("select count(*) from agent_task_logs") == ["0"])
+      #expect(try await database.execute("select simplon.drop_log_partitions('30 days')") == ["0"])
+    }
+  }
+
+  @Test func `ids are version 7 and grow with time`() async throws {
+    try await withTestDatabase { database in
+      let ids = try await database.execute(
+        "select simplon.uuid_v7() from generate_series(1, 50) g, lateral (select pg_sleep(0.002 * (g / g))) s"
+      )
+      .compactMap(\.self)
+      #expect(ids.count == 50)
+      #expect(ids.map { $0.prefix(13) } == ids.map { $0.prefix(13) }.sorted())
+      #expect(ids.allSatisfy { Array($0)[14] == "7" && "89ab".contains(Array($0)[19]) })
+    }
+  }
+}
+
+/// The two texts of a migration, for the comparison with its files.
+private struct AgentSchemaText {
+  let sql: String
+  let undo: String
+
+  init(_ migration: SimplonPostgres.Migration) {
+    sql = migration.sql
+    undo = migration.undo ?? ""
+  }
+}
