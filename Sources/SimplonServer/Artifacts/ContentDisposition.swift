@@ -1,0 +1,26 @@
+/// The header that makes a browser store a file instead of showing it.
+enum ContentDisposition {
+  /// `attachment` with the file's name: as it is in `filename*`, and for old readers in ASCII.
+  ///
+  /// - Source: RFC 6266, section 4; RFC 8187, section 3.2.
+  static func attachment(_ name: String) -> String {
+    let name = String(name.split(separator: "/").last ?? "file")
+    var plain = ""
+    for scalar in name.unicodeScalars.prefix(200) {
+      let isPlain = (" "..."~").contains(scalar) && !["\"", "\\", "%", ";"].contains(scalar)
+      plain.unicodeScalars.append(isPlain ? scalar : "_")
+    }
+    guard plain != name else { return "attachment; filename=\"\(plain)\"" }
+    var encoded = ""
+    for byte in name.unicodeScalars.prefix(200).map(String.init).joined().utf8 {
+      let scalar = Unicode.Scalar(byte)
+      let isPlain = ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) || ("0"..."9").contains(scalar)
+      if isPlain || ["!", "#", "$", "&", "+", "-", ".", "^", "_", "`", "|", "~"].contains(scalar) {
+        encoded.unicodeScalars.append(scalar)
+      } else {
+        encoded += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+      }
+    }
+    return "attachment; filename=\"\(plain)\"; filename*=UTF-8''\(encoded)"
+  }
+}

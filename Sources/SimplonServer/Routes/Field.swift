@@ -1,0 +1,81 @@
+import FoundationEssentials
+import SimplonCore
+
+/// One field of a request: what the handler may rely on and what the OpenAPI document says, from one declaration.
+struct Field: Sendable {
+  /// What values a field takes.
+  enum Kind: Sendable {
+    /// Text of at most so many bytes.
+    case text(maximum: Int)
+    case uuid
+    case integer(ClosedRange<Int>)
+    case boolean
+    /// One of these words; a word of `later` is refused as not there yet.
+    case choice([String], later: [String] = [])
+    /// An array of strings.
+    case texts
+    /// An object, described by a schema of that name where there is one.
+    case object(schema: String? = nil)
+  }
+
+  let name: String
+  let kind: Kind
+  var isRequired = false
+  let summary: String
+
+  /// Checks a value.
+  ///
+  /// - Throws: `request.invalid` naming the field; `request.not_supported` for what comes later.
+  func check(_ value: JSON) throws(SimplonError) {
+    switch (kind, value) {
+    case (.text(let maximum), .string(let text)) where text.utf8.count <= maximum: return
+    case (.uuid, .string(let text)) where UUID(uuidString: text) != nil: return
+    case (.integer(let range), .number) where value.integer.map(range.contains) == true: return
+    case (.boolean, .bool), (.object, .object): return
+    case (.choice(let words, _), .string(let text)) where words.contains(text): return
+    case (.choice(_, let later), .string(let text)) where later.contains(text):
+      throw SimplonError(
+        .requestNotSupported, "\"\(name)\": \"\(text)\" is not there yet", details: ["field": .string(name)])
+    case (.texts, .array(let items)) where items.allSatisfy({ $0.string != nil }): return
+    default:
+      throw SimplonError(.requestInvalid, "\"\(name)\" must be \(expectation)", details: ["field": .string(name)])
+    }
+  }
+
+  /// Reads the value out of a query, where everything is text; nil when it cannot be of the kind.
+  func value(ofQuery text: String) -> JSON? {
+    switch kind {
+    case .text, .uuid, .choice: .string(text)
+    case .integer: Int(text) == nil ? nil : .number(text)
+    case .boolean: text == "true" ? true : text == "false" ? false : nil
+    case .texts, .object: try? JSON(parsing: text)
+    }
+  }
+
+  /// What the field takes, to follow "must be".
+  var expectation: String {
+    switch kind {
+    case .text(let maximum): "a string of at most \(maximum) bytes"
+    case .uuid: "a UUID"
+    case .integer(let range): "an integer from \(range.lowerBound) to \(range.upperBound)"
+    case .boolean: "true or false"
+    case .choice(let words, _): words.count == 1 ? "\"\(words[0])\"" : "one of " + words.joined(separator: ", ")
+    case .texts: "an array of strings"
+    case .object: "an object"
+    }
+  }
+
+  /// The kind in the words of JSON Schema.
+  var schema: JSON {
+    switch kind {
+    case .text(let maximum): ["type": "string", "maxLength": .integer(maximum)]
+    case .uuid: ["type": "string", "format": "uuid"]
+    case .integer(let range):
+      ["type": "integer", "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound)]
+    case .boolean: ["type": "boolean"]
+    case .choice(let words, _): ["type": "string", "enum": .array(words.map(JSON.string))]
+    case .texts: ["type": "array", "items": ["type": "string"]]
+    case .object(let name): name.map(Schema.reference) ?? ["type": "object"]
+    }
+  }
+}

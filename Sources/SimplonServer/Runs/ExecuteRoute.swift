@@ -1,0 +1,82 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import SimplonAgents
+import SimplonCore
+import SimplonIdentity
+
+extension Route {
+  /// `/agent/execute`: makes a run, or tells one what to do.
+  static func execute(_ runs: Runs) -> Route {
+    Route(
+      path: "/agent/execute", functionPath: "/functions/v1/agent-execute", isSafe: false, name: "executeRun",
+      tag: "Runs",
+      summary: "Makes a run, or tells one to start, stop, retry or resume",
+      shapes: [
+        Shape(
+          name: "CreateRun",
+          fields: [
+            Field(name: "action", kind: .choice(["create"]), isRequired: true, summary: "what to do"),
+            Field(
+              name: "prompt", kind: .text(maximum: ServerConfiguration.bodyLimit),
+              summary: "what a model shall do; at most 1 MiB"),
+            Field(name: "plan", kind: .object(schema: "Plan"), summary: "the steps to run; at most 1,000"),
+            Field(name: "agent", kind: .text(maximum: 255), summary: "the agent that shall do it"),
+            Field(name: "model", kind: .text(maximum: 255), summary: "the model to ask"),
+            Field(name: "tools", kind: .texts, summary: "the only tools it may use"),
+            Field(name: "connectors", kind: .texts, summary: "the data sources it may touch"),
+            Field(name: "budget", kind: .object(), summary: "what it may cost"),
+            Field(name: "metadata", kind: .object(), summary: "anything of yours, given back as it is"),
+            Field(name: "project_id", kind: .uuid, summary: "the app's thing that it is about"),
+            Field(name: "start", kind: .boolean, summary: "false leaves it pending; true by default"),
+          ],
+          later: ["workflow", "approval"]),
+        Shape(
+          name: "ActOnRun",
+          fields: [
+            Field(
+              name: "action", kind: .choice(["start", "stop", "retry", "resume"], later: ["fork", "respond"]),
+              isRequired: true, summary: "what to do"),
+            Field(name: "run_id", kind: .uuid, isRequired: true, summary: "the run"),
+          ],
+          later: ["step_id", "answer", "decision", "approval"]),
+      ],
+      headers: [
+        Field(
+          name: "Idempotency-Key", kind: .text(maximum: 255),
+          summary: "create: the same key with the same body gives the same run, once; printable ASCII")
+      ],
+      answers: [
+        Answer(status: 201, summary: "the run was made", schema: Schema.reference("RunReceipt")),
+        Answer(
+          status: 200, summary: "the same key's run, or the run's new status",
+          schema: ["anyOf": [Schema.reference("RunReceipt"), Schema.reference("RunAction")]]),
+      ],
+      handler: .caller { call, principal in
+        var fields = call.fields
+        let action = fields.removeValue(forKey: "action")?.string ?? ""
+        guard let action = RunAction(rawValue: action) else {
+          let key = try idempotencyKey(call.request.headers[.idempotencyKey])
+          let receipt = try await runs.create(CreateRun(json: .object(fields)), idempotencyKey: key, as: principal)
+          return .json(
+            [
+              "run_id": .string(receipt.runID.uuidString.lowercased()), "status": .string(receipt.status),
+              "created_at": .string(receipt.createdAt),
+            ], status: receipt.isNew ? .created : .ok)
+        }
+        let run = try call.uuid("run_id")
+        let status = try await runs.act(action, on: run, as: principal)
+        return .json(["run_id": .string(run.uuidString.lowercased()), "status": .string(status)])
+      })
+  }
+
+  private static func idempotencyKey(_ header: String?) throws(SimplonError) -> String? {
+    guard let header else { return nil }
+    guard (1...255).contains(header.utf8.count), header.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+      throw SimplonError(
+        .requestInvalid, "the header Idempotency-Key must be 1 to 255 bytes of printable ASCII",
+        details: ["field": "Idempotency-Key", "limit_bytes": 255])
+    }
+    return header
+  }
+}
