@@ -20,6 +20,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
     .package(
       url: "https://github.com/apple/swift-configuration", from: "1.4.0",
       traits: ["JSON", "YAML", "CommandLineArguments"]),
@@ -28,6 +29,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -57,11 +59,25 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "JWTKit", package: "jwt-kit"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
+
+    .target(
+      name: "SimplonCluster",
+      dependencies: [
+        "SimplonCore",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       swiftSettings: strict),
 
     // The rooms
-    .target(name: "CSandboxGuard", cSettings: [.treatAllWarnings(as: .error)], linkerSettings: [.linkedLibrary("seccomp")]),
+    .target(
+      name: "CSandboxGuard", cSettings: [.treatAllWarnings(as: .error)],
+      linkerSettings: [.linkedLibrary("seccomp", .when(platforms: [.linux]))]),
     .target(
       name: "SimplonAgents",
       dependencies: [
@@ -71,13 +87,17 @@ let package = Package(
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Yams", package: "Yams"),
       ],
+      resources: [.embedInCode("Schema/Migrations"), .embedInCode("Schema/Undo")],
       swiftSettings: strict),
     .target(
       name: "SimplonServer",
       dependencies: [
-        "SimplonAgents", "SimplonCore", "SimplonIdentity", "SimplonPostgres",
+        "SimplonAgents", "SimplonCore", "SimplonIdentity",
+        .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
@@ -89,34 +109,79 @@ let package = Package(
     .executableTarget(
       name: "simplon",
       dependencies: [
-        "SimplonAgents", "SimplonCore", "SimplonIdentity", "SimplonPostgres", "SimplonServer",
+        "CSandboxGuard", "SimplonAgents", "SimplonCluster", "SimplonCore", "SimplonIdentity", "SimplonPostgres",
+        "SimplonServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOFoundationEssentialsCompat", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict),
 
     // Tests
     .target(
       name: "TestSupport",
-      dependencies: ["SimplonAgents", "SimplonCore", "SimplonPostgres", .product(name: "Subprocess", package: "swift-subprocess")],
+      dependencies: [
+        "CLibpq", "SimplonAgents", "SimplonCluster", "SimplonPostgres",
+        .product(name: "Logging", package: "swift-log"),
+      ],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "SimplonCoreTests", dependencies: ["SimplonCore"], swiftSettings: strict),
-    .testTarget(name: "SimplonPostgresTests", dependencies: ["SimplonPostgres", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "SimplonPostgresTests",
+      dependencies: ["SimplonCore", "SimplonPostgres", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .testTarget(
       name: "SimplonIdentityTests",
       dependencies: [
-        "SimplonIdentity", .product(name: "JWTKit", package: "jwt-kit"), .product(name: "Hummingbird", package: "hummingbird"),
+        "SimplonCore", "SimplonIdentity",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdTesting", package: "hummingbird"),
+        .product(name: "JWTKit", package: "jwt-kit"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ], swiftSettings: strict),
-    .testTarget(name: "SimplonAgentsTests", dependencies: ["SimplonAgents", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "SimplonAgentsTests",
+      dependencies: [
+        "SimplonAgents", "SimplonCluster", "SimplonCore", "SimplonIdentity", "SimplonPostgres", "TestSupport",
+        "simplon",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "SimplonServerTests",
       dependencies: [
-        "SimplonServer", "simplon", "TestSupport", .product(name: "HummingbirdTesting", package: "hummingbird"),
+        "SimplonAgents", "SimplonCore", "SimplonIdentity", "SimplonPostgres", "SimplonServer", "TestSupport",
+        .product(name: "CoreMetrics", package: "swift-metrics"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdTesting", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "SimplonClusterTests",
+      dependencies: [
+        "SimplonAgents", "SimplonCluster", "SimplonCore", "SimplonPostgres", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SimplonCLITests",
+      dependencies: [
+        "simplon", "SimplonCore", "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
   ]
 )

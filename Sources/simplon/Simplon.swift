@@ -1,5 +1,65 @@
 import ArgumentParser
+import CSandboxGuard
+import SimplonCore
 
-@main struct Simplon: AsyncParsableCommand {
-  mutating func run() async throws {}
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// `simplon`: a self-hosted backend for AI agents on PostgreSQL, as one binary.
+struct Simplon: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simplon", abstract: "A self-hosted backend for AI agents on Supabase and PostgreSQL.",
+    version: Version.current,
+    subcommands: [
+      DevCommand.self, DemoCommand.self, ServeCommand.self, RunCommand.self, RunsCommand.self, TokenCommand.self,
+      StatusCommand.self, DBCommand.self,
+    ])
+}
+
+@main
+enum Main {
+  /// Exit codes: 0 done, 1 the work failed, 2 wrong usage, 3 something could not be reached.
+  static func main() async {
+    // The same binary is the guard of its sandboxes; nothing may run before it.
+    if CommandLine.arguments.dropFirst().first == "__guard" { exit(simplon_guard_main()) }
+    let code = await work()
+    fflush(nil)
+    // No exit handlers: they would take OpenSSL down under threads that may still talk to PostgreSQL.
+    _exit(code)
+  }
+
+  private static func work() async -> Int32 {
+    do {
+      var command = try Simplon.parseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+      return 0
+    } catch let error as SimplonError {
+      Print.error(error)
+      return code(of: error)
+    } catch {
+      let code = Simplon.exitCode(for: error)
+      guard code.isSuccess || error is ExitCode || code == .validationFailure else {
+        Print.error(SimplonError(wrapping: error))
+        return 1
+      }
+      let message = Simplon.fullMessage(for: error)
+      if !message.isEmpty { code.isSuccess ? Print.out(message) : Print.note(message) }
+      return code == .validationFailure ? 2 : code.rawValue
+    }
+  }
+
+  private static func code(of error: SimplonError) -> Int32 {
+    switch error.code {
+    case .serverUnreachable, .databaseUnavailable, .databaseBusy, .authIssuerUnreachable: 3
+    case .configInvalid, .configMissing: 2
+    default: 1
+    }
+  }
 }

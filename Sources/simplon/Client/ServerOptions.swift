@@ -1,0 +1,44 @@
+import ArgumentParser
+import Foundation
+import SimplonCluster
+import SimplonCore
+import SimplonIdentity
+
+/// Which server a command talks to, and as whom.
+struct ServerOptions: ParsableArguments {
+  /// The person that commands act for on a development stack.
+  static let developer = "00000000-0000-4000-8000-000000000001"
+
+  @Option(help: "The server (SIMPLON_URL, else the running `simplon dev`).")
+  var url: String?
+
+  @Option(help: "The token to send (SIMPLON_TOKEN, else one for the developer of `simplon dev`).")
+  var token: String?
+
+  @Option(help: ArgumentHelp("The data folder of `simplon dev`.", valueName: "folder"))
+  var data = ".simplon"
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  /// The server; the token is made from the data folder's secret when none was given.
+  ///
+  /// - Throws: `config.missing` when there is neither a token nor a data folder.
+  func client() throws -> ServerClient {
+    let environment = ProcessInfo.processInfo.environment
+    let state = try? ClusterState.read(from: URL(filePath: data).path)
+    let url = url ?? environment["SIMPLON_URL"] ?? state?.notes["api_url"] ?? "http://127.0.0.1:54321"
+    guard let token = try token ?? environment["SIMPLON_TOKEN"] ?? developerToken(state) else {
+      throw SimplonError(
+        .configMissing, "there is no token, and no data folder of simplon dev at \"\(data)\"",
+        hint: "Give --token TOKEN or set SIMPLON_TOKEN; or start simplon dev here.")
+    }
+    return ServerClient(url: url.hasSuffix("/") ? String(url.dropLast()) : url, token: token)
+  }
+
+  private func developerToken(_ state: ClusterState?) throws -> String? {
+    guard let state else { return nil }
+    return try TokenMint(projectURL: DevState.projectURL, secret: state.jwtSecret)
+      .token(sub: UUID(uuidString: Self.developer), role: .authenticated, ttl: .seconds(3600))
+  }
+}

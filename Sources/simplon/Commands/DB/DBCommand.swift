@@ -1,0 +1,49 @@
+import ArgumentParser
+import FoundationEssentials
+import Logging
+import SimplonAgents
+import SimplonCore
+import SimplonPostgres
+
+/// `simplon db`: the schema of the agents' database.
+struct DBCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "db", abstract: "Apply and check the schema of the agents' database.",
+    subcommands: [DBPush.self, DBStatus.self, DBNew.self, DBRollback.self, DBVerify.self])
+}
+
+/// Which database a command works on, and with which migrations.
+struct DatabaseOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("The database (DATABASE_URL, else SUPABASE_DB_*), as the owner of the tables.", valueName: "url")
+  )
+  var dbURL: String?
+
+  @Option(help: ArgumentHelp("dev or prod: SUPABASE_DEV_* or SUPABASE_PROD_* beat SUPABASE_*.", valueName: "name"))
+  var env: String?
+
+  @Option(
+    help: ArgumentHelp("A folder of migrations of your own, applied in order with Simplon's.", valueName: "folder"))
+  var dir: String?
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  /// Gives the body a migrator and the client it works with.
+  func withMigrator<R: Sendable>(_ body: (Migrator, PostgresClient, SettingsReader) async throws -> R) async throws -> R
+  {
+    let reader = try await SettingsReader(environment: env)
+    try reader.check()
+    let address = try DatabaseAddress(reader, override: dbURL)
+    var logger = try makeLogger(reader)
+    logger.logLevel = max(logger.logLevel, .warning)
+    let migrations = AgentSchema.migrations + (try dir.map { try Migration.read(folder: $0) } ?? [])
+    var configuration = PostgresConfiguration(dsn: address.dsn)
+    configuration.statementTimeout = nil
+    let schema = reader.text(.schema) ?? "public"
+    let log = logger
+    return try await PostgresClient.withRunning(configuration, logger: logger) { client in
+      try await body(Migrator(client: client, migrations: migrations, schema: schema, logger: log), client, reader)
+    }
+  }
+}

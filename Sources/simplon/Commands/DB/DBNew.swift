@@ -1,0 +1,22 @@
+import ArgumentParser
+import SimplonCore
+import SimplonIdentity
+import SimplonPostgres
+
+/// `simplon db new`.
+struct DBNew: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "new", abstract: "Write an empty migration and its empty undo.")
+
+  @Argument(help: "What it is about.")
+  var name: String
+
+  @Option(help: ArgumentHelp("The folder of migrations.", valueName: "folder"))
+  var dir = "supabase/migrations"
+
+  func run() async throws {
+    let paths = try Migration.new(name, folder: dir, time: unixNow())
+    Print.out(paths.sql)
+    Print.out(paths.undo)
+  }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Foundation
+import NIOHTTP1
+import SimplonCore
+
+/// `simplon run`: gives a running server something to do.
+struct RunCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Start a run on a running server.",
+    discussion: "With --follow the log is shown as it is written, and the exit code tells how the run ended.")
+
+  @Argument(help: "What the agent is to do.")
+  var prompt: String?
+
+  @Option(help: ArgumentHelp("A plan, as YAML or JSON.", valueName: "file"))
+  var plan: String?
+
+  @Option(help: ArgumentHelp("A text file that every step finds in its work folder.", valueName: "file"))
+  var attach: [String] = []
+
+  @Option(help: ArgumentHelp("A key that makes repeating the command harmless.", valueName: "text"))
+  var idempotencyKey: String?
+
+  @Flag(help: "Show the log until the run ends.")
+  var follow = false
+
+  @OptionGroup var server: ServerOptions
+
+  func validate() throws {
+    guard (prompt == nil) != (plan == nil) else { throw ValidationError("give either a prompt or --plan FILE") }
+    guard attach.isEmpty || plan != nil else { throw ValidationError("--attach goes with --plan") }
+  }
+
+  func run() async throws {
+    let client = try server.client()
+    var body: [String: JSON] = ["action": "create"]
+    body["prompt"] = prompt.map(JSON.string)
+    body["plan"] = try plan.map { try PlanFile($0, attaching: attach).json }
+    let created = try await client.call(
+      .post, "/agent/execute", body: .object(body),
+      headers: idempotencyKey.map { ["Idempotency-Key": $0] } ?? [:])
+    let run = created["run_id"]?.string ?? ""
+    guard follow else {
+      return Print.out(server.json ? created.text : "run \(run) is \(created["status"]?.string ?? "created")")
+    }
+    if server.json { Print.out(created.text) } else { Print.note("run \(run)") }
+    try await RunFollower(client: client, json: server.json).follow(run)
+  }
+}

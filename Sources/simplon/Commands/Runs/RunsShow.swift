@@ -1,0 +1,33 @@
+import ArgumentParser
+import SimplonCore
+
+/// `simplon runs show`.
+struct RunsShow: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Show a run with its steps and artifacts.")
+
+  @OptionGroup var target: RunArgument
+  @OptionGroup var server: ServerOptions
+
+  func run() async throws {
+    let run = try await server.client().call(
+      .get, "/agent/status",
+      query: ["run_id": target.run, "include_steps": "true", "include_artifacts": "true", "limit": "1000"])
+    guard !server.json else { return Print.out(run.text) }
+    let status = run["status"]?.string ?? ""
+    Print.out("\(Print.mark(status)) run \(target.run) \(status), attempt \(run["attempt"]?.integer ?? 1)")
+    for name in ["reason", "error"] {
+      if let message = run[name]?["message"]?.string { Print.out("  \(message)") }
+    }
+    for step in run["steps"]?["items"]?.array ?? [] {
+      let status = step["status"]?.string ?? ""
+      Print.out("  \(Print.mark(status)) \(step["step_id"]?.string ?? "")  \(step["tool"]?.string ?? "")  \(status)")
+    }
+    for artifact in run["artifacts"]?["items"]?.array ?? [] {
+      Print.out(
+        "  artifact \(artifact["path"]?.string ?? "")  \(artifact["size"]?.integer ?? 0) bytes  \(artifact["url"]?.string ?? "")"
+      )
+    }
+    if let result = run["result"], !result.isNull { Print.out("  result \(result.text)") }
+  }
+}

@@ -1,0 +1,15 @@
+import ArgumentParser
+import SimplonCore
+
+/// `simplon runs why`.
+struct RunsWhy: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "why", abstract: "Say why a run is not finished.")
+
+  @OptionGroup var target: RunArgument
+  @OptionGroup var server: ServerOptions
+
+  func run() async throws {
+    let reason = try await server.client().call(.get, "/agent/why", query: ["run_id": target.run])
+    Print.out(server.json ? reason.text : "\(reason["code"]?.string ?? ""): \(reason["message"]?.string ?? "")")
+  }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Foundation
+import SimplonCluster
+import SimplonCore
+import SimplonIdentity
+
+/// `simplon token`: a token for development, and nothing else on the output.
+struct TokenCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "token", abstract: "Print a token for development.",
+    discussion: "It is signed with the data folder's secret, or with SUPABASE_JWT_SECRET for SUPABASE_URL where set.")
+
+  @Option(help: ArgumentHelp("The person's id, a UUID.", valueName: "uuid"))
+  var sub: String
+
+  @Option(help: ArgumentHelp("authenticated, anon or service_role.", valueName: "name"))
+  var role = "authenticated"
+
+  @Option(help: ArgumentHelp("How long it is good, such as 1h.", valueName: "time"))
+  var ttl = "1h"
+
+  @Option(name: .customLong("data"), help: ArgumentHelp("The data folder.", valueName: "folder"))
+  var folder = ".simplon"
+
+  func run() async throws {
+    guard let sub = UUID(uuidString: sub) else { throw ValidationError("--sub must be a UUID") }
+    guard let role = Principal.Role(rawValue: role) else {
+      throw ValidationError("--role must be authenticated, anon or service_role")
+    }
+    guard let ttl = Duration(parsing: ttl), ttl >= .seconds(1) else {
+      throw ValidationError("--ttl must be a time such as 1h")
+    }
+    let reader = try await SettingsReader()
+    let mint: TokenMint
+    if let state = try ClusterState.read(from: URL(filePath: folder).path) {
+      mint = try TokenMint(projectURL: DevState.projectURL, secret: state.jwtSecret)
+    } else {
+      mint = try TokenMint(
+        projectURL: reader.text(.url) ?? "",
+        secret: reader.required(.jwtSecret, "Start simplon dev here once, or set SUPABASE_JWT_SECRET."))
+    }
+    Print.out(mint.token(sub: sub, role: role, ttl: ttl))
+  }
+}

@@ -1,0 +1,103 @@
+import CSandboxGuard
+import FoundationEssentials
+import Logging
+import Metrics
+import ServiceLifecycle
+import SimplonAgents
+import SimplonCore
+import SimplonIdentity
+import SimplonPostgres
+import SimplonServer
+
+/// The object graph of a server, in one place: read from top to bottom it is the architecture.
+struct Stack {
+  /// What a process does.
+  enum Role: String, CaseIterable, Sendable { case api, worker }
+
+  /// Everything that differs between one installation and another.
+  struct Settings: Sendable {
+    /// Which parts this process runs.
+    var roles: Set<Role> = Set(Role.allCases)
+    /// As `simplon_api`: for callers' requests.
+    var callers: PostgresConfiguration
+    /// As `simplon_worker`: for the engine.
+    var engine: PostgresConfiguration
+    /// The engine by a road that has LISTEN, when the others go through a transaction pooler; nil polls only.
+    var direct: PostgresConfiguration?
+    /// The schema of the contract tables.
+    var schema = "public"
+    var issuers: [Issuer]
+    var keys: APIKeys
+    var server: ServerConfiguration
+    var worker: WorkerConfiguration
+    /// How long one statement of a caller may take.
+    var callerTimeout = Duration.seconds(10)
+    /// Where artifacts and layers are kept.
+    var files: String
+    /// Where steps have their work folders while they run.
+    var scratch: String
+    /// Runs programs without a sandbox where none can be made.
+    var allowUnsandboxed = false
+  }
+
+  /// Puts the services together, in the order in which they start; nothing listens yet.
+  ///
+  /// - Parameters:
+  ///   - settings: what this installation needs.
+  ///   - metrics: what `/metrics` shows.
+  ///   - logger: the process's.
+  ///   - onReady: called with the API's port once it listens.
+  /// - Returns: the services.
+  /// - Throws: `database.*` and `storage.mismatch` when it must not start.
+  static func services(
+    _ settings: Settings, metrics: PrometheusRegistry, logger: Logger,
+    onReady: @escaping @Sendable (Int) async -> Void
+  ) async throws -> [any Service] {
+    let blobs = try BlobStore(root: settings.files)
+    try await preflight(settings, blobs: blobs, logger: logger)
+
+    let callers = PostgresClient(configuration: settings.callers, logger: logger)
+    let engine = PostgresClient(configuration: settings.engine, logger: logger)
+    let direct = settings.direct.map { PostgresClient(configuration: $0, logger: logger) }
+    let listens = direct != nil || !settings.engine.pooler
+    let wakeUp = WakeUp(client: direct ?? engine, listens: listens, logger: logger)
+    var services: [any Service] = [callers, engine, wakeUp] + (direct.map { [$0] } ?? [])
+
+    var level: SandboxLevel?
+    if settings.roles.contains(.worker) {
+      var sandbox = Sandbox.Configuration(
+        guardCommand: ["/proc/self/exe", "__guard"], folder: settings.scratch)
+      sandbox.allowUnsandboxed = settings.allowUnsandboxed
+      let tools = ToolBox(sandbox: await Sandbox.probe(sandbox, logger: logger), blobs: blobs, logger: logger)
+      level = tools.sandbox.level
+      services.append(
+        Worker(configuration: settings.worker, engine: engine, tools: tools, wakeUp: wakeUp, logger: logger))
+    }
+    if settings.roles.contains(.api) {
+      let streams = LogStreams(engine: engine, wakeUp: wakeUp, logger: logger)
+      let runs = Runs(
+        callers: callers, engine: engine, statementTimeout: settings.callerTimeout, tools: ToolBox.catalog,
+        blobs: blobs, wakeUp: wakeUp)
+      let found = level
+      let server = AgentServer(
+        configuration: settings.server, runs: runs, streams: streams,
+        authenticator: try Authenticator(issuers: settings.issuers, keys: settings.keys),
+        readiness: { await Readiness.probe(engine: engine, sandbox: found) }, metrics: metrics, logger: logger,
+        onServerRunning: onReady)
+      services += [streams, server]
+    }
+    return services
+  }
+
+  /// What must hold before anything is served.
+  private static func preflight(_ settings: Settings, blobs: BlobStore, logger: Logger) async throws {
+    if settings.roles.contains(.api) {
+      try await PostgresClient.withRunning(settings.callers, logger: logger) { client in
+        try await refuseUnsafeLogin(client: client, schema: settings.schema)
+      }
+    }
+    try await PostgresClient.withRunning(settings.engine, logger: logger) { client in
+      try await blobs.refuseForeignDatabase(client)
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import SimplonCore
+
+/// Every key there is. A test prints this list to `docs/configuration.md` and compares.
+extension Setting {
+  static let all: [Setting] = database + project + server + worker + logging + notYet
+
+  // MARK: The agents' database
+
+  static let database = [
+    databaseURL, directURL, dbHost, dbPort, dbName, dbUser, dbPass, dbPassword, apiPassword, workerPassword, schema,
+    connections, pooler, statementTimeout, connectionTimeout,
+  ]
+  static let databaseURL = Setting(
+    name: "DATABASE_URL", kind: .database, isSecret: true, summary: "The agents' database, as libpq takes it.")
+  static let directURL = Setting(
+    name: "DATABASE_DIRECT_URL", kind: .database, isSecret: true,
+    summary: "The same database not through a transaction pooler: for notifications. Without it a pooled server polls.")
+  static let dbHost = Setting(
+    name: "SUPABASE_DB_HOST", kind: .text, summary: "The database's host, when DATABASE_URL is not set.")
+  static let dbPort = Setting(
+    name: "SUPABASE_DB_PORT", kind: .integer(1...65535), fallback: "5432", summary: "Its port.")
+  static let dbName = Setting(name: "SUPABASE_DB_NAME", kind: .text, fallback: "postgres", summary: "Its database.")
+  static let dbUser = Setting(name: "SUPABASE_DB_USER", kind: .text, fallback: "postgres", summary: "Its login.")
+  static let dbPass = Setting(
+    name: "SUPABASE_DB_PASS", kind: .text, isSecret: true, summary: "The login's password.")
+  static let dbPassword = Setting(
+    name: "SUPABASE_DB_PASSWORD", kind: .text, isSecret: true, summary: "The same; SUPABASE_DB_PASS beats it.")
+  static let apiPassword = Setting(
+    name: "SIMPLON_API_PASSWORD", kind: .text, isSecret: true,
+    summary: "The password of the login simplon_api, which serves callers; `simplon db push` prints it once.")
+  static let workerPassword = Setting(
+    name: "SIMPLON_WORKER_PASSWORD", kind: .text, isSecret: true,
+    summary: "The password of the login simplon_worker, which runs the engine; `simplon db push` prints it once.")
+  static let schema = Setting(
+    name: "SUPABASE_AGENT_SCHEMA", kind: .schema, fallback: "public", summary: "The schema of the agents' tables.")
+  static let connections = Setting(
+    name: "SIMPLON_CONNECTIONS", kind: .integer(1...100), fallback: "4",
+    summary: "Shared connections to the database for callers, and as many for the engine.")
+  static let pooler = Setting(
+    name: "SIMPLON_POOLER", kind: .flag, fallback: "false",
+    summary: "Whether DATABASE_URL goes through a transaction pooler (Supabase's port 6543, pgbouncer).")
+  static let statementTimeout = Setting(
+    name: "SIMPLON_STATEMENT_TIMEOUT", kind: .duration(.milliseconds(100)...(.seconds(600))), fallback: "10s",
+    summary: "How long one statement of a caller may take.")
+  static let connectionTimeout = Setting(
+    name: "SUPABASE_CONNECTION_TIMEOUT", kind: .seconds(1...600), fallback: "30",
+    summary: "How long connecting to the database may take.")
+
+  // MARK: Who is trusted
+
+  static let project = [url, anonKey, serviceKey, jwtSecret, issuers, enableRLS, enableIntegration]
+  static let url = Setting(
+    name: "SUPABASE_URL", kind: .text, fallback: "http://127.0.0.1:54321",
+    summary: "The URL of the agents' project: its tokens' issuer is this and `/auth/v1`.")
+  static let anonKey = Setting(
+    name: "SUPABASE_ANON_KEY", kind: .text, isSecret: true, summary: "The project's publishable or anon key.")
+  static let serviceKey = Setting(
+    name: "SUPABASE_SERVICE_ROLE_KEY", kind: .text, isSecret: true, summary: "The project's secret or service key.")
+  static let jwtSecret = Setting(
+    name: "SUPABASE_JWT_SECRET", kind: .text, isSecret: true,
+    summary: "The secret of the project's HS256 tokens, at least 32 bytes. Without it the project's JWKS is fetched.")
+  static let issuers = Setting(
+    name: "SIMPLON_ISSUERS", kind: .text, isSecret: true,
+    summary: "Further trusted issuers, a JSON array; see docs/identity.md.")
+  static let enableRLS = Setting(
+    name: "SUPABASE_ENABLE_RLS", kind: .flag, fallback: "true",
+    summary: "Row level security. `false` is refused: it is what keeps users apart.")
+  static let enableIntegration = Setting(
+    name: "ENABLE_SUPABASE_INTEGRATION", kind: .flag, fallback: "true",
+    summary: "`false` is refused: the database is the service.")
+
+  // MARK: The HTTP server
+
+  static let server = [host, port, roles, origins, principalRate, addressRate, proxies]
+  static let host = Setting(
+    name: "SIMPLON_HOST", kind: .text, fallback: "127.0.0.1", summary: "The address to listen on.")
+  static let port = Setting(
+    name: "SIMPLON_PORT", kind: .integer(0...65535), fallback: "54321",
+    summary: "The port to listen on; 0: any free one.")
+  static let roles = Setting(
+    name: "SIMPLON_ROLES", kind: .list, fallback: "api,worker", summary: "What the process does: api, worker, or both.")
+  static let origins = Setting(
+    name: "SIMPLON_CORS_ORIGINS", kind: .list, fallback: "",
+    summary: "Origins whose pages may call, such as `https://app.example.com`; `*` alone: all, without credentials.")
+  static let principalRate = Setting(
+    name: "SIMPLON_RATE_PER_PRINCIPAL", kind: .integer(0...1_000_000), fallback: "100",
+    summary: "Requests per second of one caller, with twice as many at once; 0: no limit.")
+  static let addressRate = Setting(
+    name: "SIMPLON_RATE_PER_ADDRESS", kind: .integer(0...1_000_000), fallback: "200",
+    summary: "Requests per second of one address, with twice as many at once; 0: no limit.")
+  static let proxies = Setting(
+    name: "SIMPLON_TRUSTED_PROXIES", kind: .integer(0...10), fallback: "0",
+    summary: "How many reverse proxies stand in front, each adding to X-Forwarded-For.")
+
+  // MARK: The worker
+
+  static let worker = [data, slots, lease, grace, retention, unsandboxed]
+  static let data = Setting(
+    name: "SIMPLON_DATA", kind: .text, fallback: ".simplon",
+    summary: "The folder for files and work folders; workers and API share it, also across hosts.")
+  static let slots = Setting(
+    name: "SIMPLON_SLOTS", kind: .integer(1...10_000), fallback: "64", summary: "Runs that one worker has at once.")
+  static let lease = Setting(
+    name: "SIMPLON_LEASE", kind: .duration(.seconds(1)...(.seconds(3600))), fallback: "30s",
+    summary: "How long a run stays a silent worker's. It is renewed every third of it.")
+  static let grace = Setting(
+    name: "SIMPLON_GRACE", kind: .duration(.zero...(.seconds(3600))), fallback: "20s",
+    summary: "How long running steps may go on after the process was told to stop.")
+  static let retention = Setting(
+    name: "SIMPLON_LOG_RETENTION", kind: .duration(.seconds(86_400)...(.seconds(315_360_000))),
+    summary: "How long events are kept, by whole months; not set: for ever.")
+  static let unsandboxed = Setting(
+    name: "SIMPLON_ALLOW_UNSANDBOXED", kind: .flag, fallback: "false",
+    summary: "Runs programs without a sandbox where none can be made. Whoever may create runs then rules the machine.")
+
+  // MARK: Logging
+
+  static let logging = [logLevel, logFormat, debug]
+  static let logLevel = Setting(
+    name: "LOG_LEVEL", kind: .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
+    fallback: "info", summary: "The least level that is logged; upper case is taken too.")
+  static let logFormat = Setting(
+    name: "SIMPLON_LOG_FORMAT", kind: .choice(["auto", "json", "text"]), fallback: "auto",
+    summary: "How lines look; auto: text on a terminal, else JSON.")
+  static let debug = Setting(
+    name: "SUPABASE_DEBUG", kind: .flag, fallback: "false", summary: "The same as LOG_LEVEL=debug.")
+
+  // MARK: Names that later rooms will use
+
+  static let notYet: [Setting] = [
+    later("SUPABASE_ENABLE_REALTIME", .flag), later("SUPABASE_MAX_RETRIES", .integer(0...100)),
+    later("SUPABASE_RETRY_DELAY", .seconds(0...3600)),
+    later("SUPABASE_UPLOAD_TIMEOUT", .seconds(1...86_400)), later("SUPABASE_CHUNK_SIZE"),
+    later("SUPABASE_PROGRESS_INTERVAL"),
+    later("ANTHROPIC_API_KEY", secret: true), later("OPENAI_API_KEY", secret: true), later("OPENAI_BASE_URL"),
+    later("REDIS_URL", secret: true), later("CORE_SUPABASE_URL"), later("CORE_SUPABASE_ANON_KEY", secret: true),
+    later("CORE_SUPABASE_SERVICE_ROLE_KEY", secret: true), later("CORE_SUPABASE_JWT_SECRET", secret: true),
+  ]
+
+  private static func later(_ name: String, _ kind: Kind = .text, secret: Bool = false) -> Setting {
+    Setting(name: name, kind: kind, isSecret: secret, summary: "Known, without effect yet.")
+  }
+}

@@ -1,0 +1,163 @@
+import Configuration
+import FoundationEssentials
+import SimplonCore
+import SystemPackage
+
+/// Where settings' values come from: the command line, the environment, `.env`, `simplon.yaml`, in this order.
+///
+/// Every value is read as text and checked here, so that a wrong one names its key and range and stops the start.
+struct SettingsReader: Sendable {
+  private let reader: ConfigReader
+  /// `SUPABASE_DEV_*` or `SUPABASE_PROD_*` beat `SUPABASE_*` when an environment was chosen.
+  private let environment: String?
+
+  /// Opens the sources.
+  ///
+  /// - Parameters:
+  ///   - flags: values from the command line, by setting's name.
+  ///   - environment: `dev` or `prod`, from `--env`.
+  ///   - folder: where `.env` and `simplon.yaml` are looked for.
+  ///   - variables: the process's environment, or a test's.
+  /// - Throws: `config.invalid` when a file cannot be read.
+  init(
+    flags: [String: String] = [:], environment: String? = nil, folder: String = ".",
+    variables: [String: String]? = nil
+  ) async throws(SimplonError) {
+    self.environment = environment
+    var providers: [any ConfigProvider] = [
+      InMemoryProvider(
+        values: Dictionary(
+          uniqueKeysWithValues: flags.map {
+            (AbsoluteConfigKey([$0.key.lowercased()]), ConfigValue(.string($0.value), isSecret: false))
+          }))
+    ]
+    providers.append(
+      variables.map { EnvironmentVariablesProvider(environmentVariables: $0) } ?? EnvironmentVariablesProvider())
+    do {
+      providers.append(
+        try await EnvironmentVariablesProvider(environmentFilePath: FilePath("\(folder)/.env"), allowMissing: true))
+      providers.append(
+        try await FileProvider<YAMLSnapshot>(filePath: FilePath("\(folder)/simplon.yaml"), allowMissing: true))
+    } catch {
+      throw SimplonError(.configInvalid, "the file .env or simplon.yaml cannot be read", cause: error)
+    }
+    reader = ConfigReader(providers: providers)
+  }
+
+  /// The value's text, or what holds without one.
+  func text(_ setting: Setting) -> String? {
+    var names = [setting.name]
+    if let environment, setting.name.hasPrefix("SUPABASE_") {
+      names.insert("SUPABASE_\(environment.uppercased())_" + setting.name.dropFirst("SUPABASE_".count), at: 0)
+    }
+    for name in names {
+      let key = ConfigKey([name.lowercased()])
+      if let found = reader.string(forKey: key, isSecret: setting.isSecret)
+        ?? reader.int(forKey: key, isSecret: setting.isSecret).map({ String($0) })
+        ?? reader.bool(forKey: key, isSecret: setting.isSecret).map({ String($0) }), !found.isEmpty
+      {
+        return found
+      }
+    }
+    return setting.fallback
+  }
+
+  /// The value as a truth value.
+  func flag(_ setting: Setting) throws(SimplonError) -> Bool {
+    switch text(setting)?.lowercased() {
+    case "true", "1", "yes", "on": true
+    case "false", "0", "no", "off", nil: false
+    default: throw wrong(setting)
+    }
+  }
+
+  /// The value as an integer of the setting's range.
+  func integer(_ setting: Setting) throws(SimplonError) -> Int? {
+    guard let text = text(setting) else { return nil }
+    guard case .integer(let range) = setting.kind, let value = Int(text), range.contains(value) else {
+      throw wrong(setting)
+    }
+    return value
+  }
+
+  /// The value as a time of the setting's range.
+  func duration(_ setting: Setting) throws(SimplonError) -> Duration? {
+    guard let text = text(setting) else { return nil }
+    switch setting.kind {
+    case .duration(let range):
+      guard let value = Duration(parsing: text), range.contains(value) else { throw wrong(setting) }
+      return value
+    case .seconds(let range):
+      guard let value = Int(text), range.contains(value) else { throw wrong(setting) }
+      return .seconds(value)
+    default: throw wrong(setting)
+    }
+  }
+
+  /// The value as one of the setting's words, in lower case.
+  func choice(_ setting: Setting) throws(SimplonError) -> String? {
+    guard let text = text(setting)?.lowercased() else { return nil }
+    guard case .choice(let words) = setting.kind, words.contains(text) else { throw wrong(setting) }
+    return text
+  }
+
+  /// Checks every value there is, so that a wrong one stops the start whatever it would be needed for.
+  ///
+  /// - Throws: `config.invalid`.
+  func check() throws(SimplonError) {
+    for setting in Setting.all {
+      switch setting.kind {
+      case .text, .list: break
+      case .flag: _ = try flag(setting)
+      case .integer: _ = try integer(setting)
+      case .duration, .seconds: _ = try duration(setting)
+      case .choice: _ = try choice(setting)
+      case .database:
+        guard let text = text(setting) else { continue }
+        guard text.hasPrefix("postgresql://") || text.hasPrefix("postgres://") || text.contains("=") else {
+          throw wrong(setting)
+        }
+      case .schema:
+        guard let text = text(setting) else { continue }
+        guard text.utf8.count <= 63, text.utf8.first.map({ !(48...57).contains($0) }) ?? false,
+          text.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 95 })
+        else { throw wrong(setting) }
+      }
+    }
+    for (setting, why) in [
+      (Setting.enableRLS, "row level security is what keeps users apart"),
+      (.enableIntegration, "the database is the service"),
+    ] {
+      guard try flag(setting) else {
+        throw SimplonError(
+          .configInvalid, "\(setting.name)=false is refused: \(why)", hint: "Take it out.",
+          details: ["key": .string(setting.name)])
+      }
+    }
+  }
+
+  /// The value's parts between commas, trimmed.
+  func list(_ setting: Setting) -> [String] {
+    (text(setting) ?? "").split(separator: ",").map { part in
+      String(part.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+    }.filter { !$0.isEmpty }
+  }
+
+  /// The value, which must be there.
+  ///
+  /// - Throws: `config.missing`.
+  func required(_ setting: Setting, _ hint: String) throws(SimplonError) -> String {
+    guard let text = text(setting) else {
+      throw SimplonError(
+        .configMissing, "\(setting.name) is not set", hint: hint, details: ["key": .string(setting.name)])
+    }
+    return text
+  }
+
+  private func wrong(_ setting: Setting) -> SimplonError {
+    let shown = setting.isSecret ? "the value" : "\"\((text(setting) ?? "").prefix(80))\""
+    return SimplonError(
+      .configInvalid, "\(setting.name) is \(shown), and must be: \(setting.range)", hint: setting.summary,
+      details: ["key": .string(setting.name), "range": .string(setting.range)])
+  }
+}

@@ -1,0 +1,77 @@
+import FoundationEssentials
+import Logging
+import SimplonAgents
+import SimplonCore
+import SimplonIdentity
+import SimplonPostgres
+import SimplonServer
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension Stack.Settings {
+  /// What everything but the database and the trust needs, from the configuration.
+  ///
+  /// - Parameters:
+  ///   - reader: the configuration.
+  ///   - callers: the database as `simplon_api`.
+  ///   - engine: the database as `simplon_worker`.
+  ///   - issuers: whose tokens are good.
+  ///   - keys: the project's opaque keys.
+  /// - Throws: `config.invalid`.
+  init(
+    _ reader: SettingsReader, callers: String, engine: String, issuers: [Issuer], keys: APIKeys
+  ) throws(SimplonError) {
+    var caller = PostgresConfiguration(dsn: callers)
+    caller.sharedConnections = try reader.integer(.connections) ?? 4
+    caller.connectTimeout = try reader.duration(.connectionTimeout) ?? .seconds(30)
+    caller.pooler = try reader.flag(.pooler)
+    caller.applicationName = "simplon api"
+    var worker = caller
+    worker.dsn = engine
+    worker.applicationName = "simplon worker"
+
+    var server = ServerConfiguration(
+      host: reader.text(.host) ?? "127.0.0.1", port: try reader.integer(.port) ?? 54321, version: Version.current)
+    server.allowedOrigins = reader.list(.origins)
+    server.trustedProxies = try reader.integer(.proxies) ?? 0
+    server.principalRate = Self.rate(try reader.integer(.principalRate))
+    server.addressRate = Self.rate(try reader.integer(.addressRate))
+
+    var host = [CChar](repeating: 0, count: 256)
+    gethostname(&host, host.count - 1)
+    let name = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    var configuration = WorkerConfiguration(name: name, version: Version.current)
+    configuration.slots = try reader.integer(.slots) ?? 64
+    configuration.lease = try reader.duration(.lease) ?? .seconds(30)
+    configuration.grace = try reader.duration(.grace) ?? .seconds(20)
+    configuration.logRetention = try reader.duration(.retention)
+
+    var roles = Set<Stack.Role>()
+    for name in reader.list(.roles) {
+      guard let role = Stack.Role(rawValue: name) else {
+        throw SimplonError(
+          .configInvalid, "SIMPLON_ROLES has \"\(name.prefix(40))\", and must be of: api, worker",
+          details: ["key": "SIMPLON_ROLES"])
+      }
+      roles.insert(role)
+    }
+    guard !roles.isEmpty else {
+      throw SimplonError(.configInvalid, "SIMPLON_ROLES is empty, and must be of: api, worker")
+    }
+    let data = URL(filePath: reader.text(.data) ?? ".simplon").path
+    self.init(
+      roles: roles, callers: caller, engine: worker, direct: nil, schema: reader.text(.schema) ?? "public",
+      issuers: issuers, keys: keys, server: server, worker: configuration,
+      callerTimeout: try reader.duration(.statementTimeout) ?? .seconds(10), files: "\(data)/files",
+      scratch: "\(data)/work", allowUnsandboxed: try reader.flag(.unsandboxed))
+  }
+
+  private static func rate(_ perSecond: Int?) -> ServerConfiguration.Rate? {
+    guard let perSecond, perSecond > 0 else { return nil }
+    return ServerConfiguration.Rate(perSecond: Double(perSecond), burst: Double(perSecond) * 2)
+  }
+}

@@ -1,0 +1,81 @@
+import FoundationEssentials
+import Logging
+import SimplonCore
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Writes one JSON object a line to standard error: `time`, `level`, `label`, `message` and the metadata beside them.
+struct JSONLogHandler: LogHandler {
+  var logLevel: Logger.Level = .info
+  var metadata: Logger.Metadata = [:]
+  let label: String
+
+  init(label: String, level: Logger.Level) {
+    self.label = label
+    logLevel = level
+  }
+
+  subscript(metadataKey key: String) -> Logger.MetadataValue? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    var members: [String: JSON] = [
+      "time": .string(Date().formatted(.iso8601.time(includingFractionalSeconds: true))),
+      "level": .string(event.level.rawValue), "label": .string(label), "message": .string(event.message.description),
+    ]
+    for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new })
+    where members[key] == nil {
+      members[key] = .string(value.description)
+    }
+    writeLine(JSON.object(members).text)
+  }
+}
+
+/// Writes lines for a person at a terminal.
+struct TextLogHandler: LogHandler {
+  var logLevel: Logger.Level = .info
+  var metadata: Logger.Metadata = [:]
+
+  init(level: Logger.Level) { logLevel = level }
+
+  subscript(metadataKey key: String) -> Logger.MetadataValue? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    let more = metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new })
+      .sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+    let time = Date().formatted(.iso8601.time(includingFractionalSeconds: false)).dropFirst(11).prefix(8)
+    writeLine("\(time) \(Print.padded(event.level.rawValue, to: 7)) \(event.message)\(Print.dim(more))")
+  }
+}
+
+/// One write per line, so that lines of several threads do not mix.
+///
+/// Control characters would let a value forge a line.
+private func writeLine(_ text: String) {
+  let line = text.unicodeScalars.map { $0.value < 0x20 && $0.value != 0x1B ? " " : String($0) }.joined() + "\n"
+  Print.write(line, to: 2)
+}
+
+/// Makes the process's logger.
+///
+/// - Throws: `config.invalid`.
+func makeLogger(_ reader: SettingsReader) throws(SimplonError) -> Logger {
+  let isDebug = try reader.flag(.debug)
+  let level = Logger.Level(rawValue: try reader.choice(.logLevel) ?? "info") ?? .info
+  let format = try reader.choice(.logFormat) ?? "auto"
+  let isText = format == "text" || format == "auto" && isatty(2) == 1
+  let least = isDebug ? min(level, .debug) : level
+  return Logger(label: "simplon") { label in
+    if isText { return TextLogHandler(level: least) }
+    return JSONLogHandler(label: label, level: least)
+  }
+}

@@ -1,0 +1,110 @@
+import Foundation
+import SimplonCore
+import Testing
+
+@testable import simplon
+
+struct ConfigurationTests {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
+    .standardizedFileURL
+
+  private func reader(_ variables: [String: String], environment: String? = nil) async throws -> SettingsReader {
+    try await SettingsReader(environment: environment, folder: "/nonexistent", variables: variables)
+  }
+
+  @Test func `the manual lists exactly the settings there are`() throws {
+    var text = """
+      # Configuration
+
+      Read from the command line, the environment, `.env` and `simplon.yaml` (names in lower case), in this order. A wrong
+      value names its key and its range and stops the start. Secrets are never printed. With `--env dev` or `--env prod`,
+      `SUPABASE_DEV_…` or `SUPABASE_PROD_…` beat `SUPABASE_…`.
+      This page is printed from the code by a test; `SIMPLON_WRITE_DOCS=1 swift test --filter ConfigurationTests` renews it.
+
+      | key | value | default | what it does |
+      | --- | --- | --- | --- |
+
+      """
+    for setting in Setting.all {
+      let secret = setting.isSecret ? " (secret)" : ""
+      text +=
+        "| `\(setting.name)` | \(setting.range)\(secret) | \(setting.fallback.map { $0.isEmpty ? "" : "`\($0)`" } ?? "") | \(setting.summary) |\n"
+    }
+    let page = Self.root.appending(path: "docs/configuration.md")
+    if ProcessInfo.processInfo.environment["SIMPLON_WRITE_DOCS"] != nil {
+      try text.write(to: page, atomically: true, encoding: .utf8)
+    }
+    #expect(try String(contentsOf: page, encoding: .utf8) == text)
+  }
+
+  @Test func `every name that users know is honoured`() {
+    let names = Set(Setting.all.map(\.name))
+    #expect(names.count == Setting.all.count)
+    let known = """
+      SUPABASE_URL SUPABASE_ANON_KEY SUPABASE_SERVICE_ROLE_KEY SUPABASE_JWT_SECRET SUPABASE_DB_HOST SUPABASE_DB_PORT
+      SUPABASE_DB_NAME SUPABASE_DB_USER SUPABASE_DB_PASS SUPABASE_DB_PASSWORD SUPABASE_AGENT_SCHEMA
+      ENABLE_SUPABASE_INTEGRATION SUPABASE_ENABLE_REALTIME SUPABASE_ENABLE_RLS SUPABASE_CONNECTION_TIMEOUT
+      SUPABASE_MAX_RETRIES SUPABASE_RETRY_DELAY SUPABASE_UPLOAD_TIMEOUT SUPABASE_CHUNK_SIZE SUPABASE_PROGRESS_INTERVAL
+      SUPABASE_DEBUG LOG_LEVEL ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_BASE_URL REDIS_URL DATABASE_URL
+      DATABASE_DIRECT_URL SIMPLON_ISSUERS CORE_SUPABASE_URL
+      """
+    for name in known.split(whereSeparator: \.isWhitespace) { #expect(names.contains(String(name)), "\(name)") }
+  }
+
+  @Test func `a value outside its range names the key and the range`() async throws {
+    for (setting, value) in [
+      (Setting.port, "70000"), (.port, "eighty"), (.lease, "10ms"), (.lease, "soon"), (.slots, "0"),
+      (.logLevel, "loud"),
+      (.pooler, "maybe"), (.connectionTimeout, "0"), (.slots, "99999999999999999999"),
+    ] {
+      let reader = try await reader([setting.name: value])
+      let error = #expect(throws: SimplonError.self, "\(setting.name)=\(value)") {
+        switch setting.kind {
+        case .integer: _ = try reader.integer(setting)
+        case .duration, .seconds: _ = try reader.duration(setting)
+        case .choice: _ = try reader.choice(setting)
+        default: _ = try reader.flag(setting)
+        }
+      }
+      #expect(error?.code == .configInvalid)
+      #expect(error?.message.contains(setting.name) == true && error?.message.contains(setting.range) == true)
+    }
+  }
+
+  @Test func `the environment's own names beat the common ones, and only where one was chosen`() async throws {
+    let variables = ["SUPABASE_URL": "a", "SUPABASE_PROD_URL": "b"]
+    #expect(try await reader(variables).text(.url) == "a")
+    #expect(try await reader(variables, environment: "prod").text(.url) == "b")
+    #expect(try await reader(variables, environment: "dev").text(.url) == "a")
+  }
+
+  @Test func `a file's values are read, and the environment beats them`() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "simplon-config-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try "simplon_slots: 7\nsimplon_pooler: true\nlog_level: debug\n".write(
+      to: folder.appending(path: "simplon.yaml"), atomically: true, encoding: .utf8)
+    try "SIMPLON_GRACE=3s\n".write(to: folder.appending(path: ".env"), atomically: true, encoding: .utf8)
+    let reader = try await SettingsReader(folder: folder.path, variables: ["LOG_LEVEL": "ERROR"])
+    #expect(try reader.integer(.slots) == 7)
+    #expect(try reader.flag(.pooler))
+    #expect(try reader.duration(.grace) == .seconds(3))
+    #expect(try reader.choice(.logLevel) == "error")
+  }
+
+  @Test func `without any address of a database the start is refused, with what to set`() async throws {
+    let reader = try await reader(["SUPABASE_URL": "https://x.supabase.co", "SUPABASE_ANON_KEY": "k"])
+    let error = #expect(throws: SimplonError.self) { try DatabaseAddress(reader) }
+    #expect(error?.code == .configMissing)
+    #expect(error?.hint?.contains("DATABASE_URL") == true)
+  }
+
+  @Test func `another login's words beat the address's own, quoted`() async throws {
+    #expect(
+      DatabaseAddress(dsn: "postgresql://postgres:x@h:5432/db?sslmode=require").with(
+        user: "simplon_api", password: "p&='x")
+        == "postgresql://postgres:x@h:5432/db?sslmode=require&user=simplon_api&password=p%26%3d%27x")
+    #expect(
+      DatabaseAddress(dsn: "host=h").with(user: "u", password: #"a'b\c"#) == #"host=h user='u' password='a\'b\\c'"#)
+  }
+}
