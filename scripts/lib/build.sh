@@ -1,7 +1,10 @@
 # shellcheck shell=bash
-# The release build. It has a folder of its own, as builds with other flags would rebuild each other's work.
+# Where things are built. Builds with other flags rebuild each other's work, so each set of flags has a folder of its own,
+# and `swift build` by hand keeps `.build` to itself.
 
 RELEASE_FOLDER=.build/release-static
+# shellcheck disable=SC2034  # scripts/test reads these two
+TESTS_FOLDER=.build/tests TSAN_FOLDER=.build/tsan
 
 # build_release: builds the program as users get it; afterwards $SIMPLON is its path.
 build_release() {

@@ -4,6 +4,7 @@ The tools come from beside `swift`: an older llvm-cov that stands first on the P
 profile is merged, also those of programs that a test started, and the test bundle and the program are both read.
 
     python3 scripts/lib/coverage.py --least 85      fails below 85 %
+    python3 scripts/lib/coverage.py --files         lists every file, the least covered first
 """
 
 import argparse
@@ -32,7 +33,14 @@ def summaries(build: pathlib.Path, sources: pathlib.Path) -> list[dict]:
         sys.exit(f"coverage: no profile in {build / 'codecov'}; run `swift test --enable-code-coverage` first")
     merged = build / "codecov" / "simplon.profdata"
     subprocess.run([tool("llvm-profdata"), "merge", "-sparse", "-o", merged, *profiles], check=True)
-    command = [tool("llvm-cov"), "export", "-summary-only", "-instr-profile", merged, build / "simplonPackageTests.xctest"]
+    command = [
+        tool("llvm-cov"),
+        "export",
+        "-summary-only",
+        "-instr-profile",
+        merged,
+        build / "simplonPackageTests.xctest",
+    ]
     if (build / "simplon").exists():
         command += ["-object", build / "simplon"]
     report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
@@ -42,11 +50,12 @@ def summaries(build: pathlib.Path, sources: pathlib.Path) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--least", type=float, default=0, help="fail below this percentage")
-    parser.add_argument("--files", action="store_true", help="also list every file, the least covered first")
+    parser.add_argument("--build", default=".build/tests/debug", type=pathlib.Path, help="where the tests were built")
+    parser.add_argument("--files", action="store_true", help="list every file too")
     arguments = parser.parse_args()
 
     sources = pathlib.Path("Sources").resolve()
-    build = pathlib.Path(subprocess.check_output(["swift", "build", "--show-bin-path"], text=True).strip())
+    build = arguments.build
     lines: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     files = []
     for file in summaries(build, sources):

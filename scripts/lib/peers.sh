@@ -33,5 +33,13 @@ postgres_18() {
     touch "$folder/unpacked"
   fi
   SIMPLON_POSTGRES_18_BIN="$PWD/$(find "$folder" -path '*18*/bin/postgres' -printf '%P\n' -quit | sed "s|^|$folder/|; s|/postgres$||")"
+  # As root PostgreSQL runs as another user, who may not be let into the folders above this one.
+  if [ "$(id -u)" = 0 ] && ! setpriv --reuid=postgres --regid=postgres --clear-groups test -x "$SIMPLON_POSTGRES_18_BIN/postgres"; then
+    local reachable=/var/tmp/simplon-postgres-wheel
+    mkdir -p "$reachable"
+    cp -a --update "$folder/." "$reachable"
+    chmod -R a+rX "$reachable"
+    SIMPLON_POSTGRES_18_BIN="$reachable/${SIMPLON_POSTGRES_18_BIN#"$PWD/$folder/"}"
+  fi
   export SIMPLON_POSTGRES_18_BIN
 }
