@@ -34,6 +34,8 @@ package struct Bootstrap: Sendable {
   package func plain(api: String, worker: String) async throws -> [String] {
     do {
       return try await client.withConnection { connection in
+        // Two at once would make the same role; the lock ends with the session.
+        try await connection.execute(unsafeSQL: "select pg_catalog.pg_advisory_lock(5360414140)")
         try await connection.execute(unsafeSQL: BootstrapSQL.plain)
         let rows = try await connection.query(
           "select rolname::text from pg_catalog.pg_roles where rolname in ('simplon_api', 'simplon_worker')")
