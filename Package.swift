@@ -155,6 +155,7 @@ let package = Package(
       dependencies: [
         "SimplonAgents", "SimplonCluster", "SimplonCore", "SimplonIdentity", "SimplonPostgres", "TestSupport",
         "simplon",
+        .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
@@ -170,6 +171,7 @@ let package = Package(
         .product(name: "HummingbirdTesting", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ], swiftSettings: strict),
     .testTarget(
       name: "SimplonClusterTests",
@@ -181,7 +183,12 @@ let package = Package(
     .testTarget(
       name: "SimplonCLITests",
       dependencies: [
-        "simplon", "SimplonCore", "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "simplon", "SimplonCluster", "SimplonCore", "SimplonIdentity", "SimplonPostgres", "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
   ]
 )

@@ -24,7 +24,8 @@ from agent_runs where id = $1
 """
 CREATE = "select run_id, status, to_json(created_at) #>> '{}' as created_at, is_new from simplon.create_run($1, $2, $3)"
 PRINCIPAL = """
-select set_config('role', $1, true), set_config('request.jwt.claims', $2, true), set_config('statement_timeout', '30000', true)
+select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),
+  set_config('statement_timeout', '30000', true)
 """
 
 

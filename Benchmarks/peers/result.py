@@ -5,22 +5,29 @@ import dataclasses
 
 @dataclasses.dataclass
 class Result:
-    """Both sides of a benchmark and its bar.
+    """One figure of ours, what stands beside it, and its bar.
 
-    With a peer, `bar` is the least ratio ours/peer; without one, it is the most that ours may be.
+    With a peer, `bar` is the least ratio ours/peer; without one, it is the most that ours may be, or the least with
+    `at_least`. Without a bar it is there to be read.
     """
 
     what: str
     unit: str
     ours: float
-    bar: float
+    bar: float | None = None
     peer: float | None = None
     peer_name: str = ""
+    at_least: bool = False
     details: dict = dataclasses.field(default_factory=dict)
 
     @property
-    def met(self) -> bool:
-        return self.ours <= self.bar if self.peer is None else self.ours >= self.bar * self.peer
+    def met(self) -> bool | None:
+        """Whether the bar is met; None without one."""
+        if self.bar is None:
+            return None
+        if self.peer is not None:
+            return self.ours >= self.bar * self.peer
+        return self.ours >= self.bar if self.at_least else self.ours <= self.bar
 
     @property
     def ours_text(self) -> str:
@@ -36,12 +43,20 @@ class Result:
 
     @property
     def bar_text(self) -> str:
-        return f"≤ {number(self.bar)} {self.unit}" if self.peer is None else f"≥ {self.bar:g}x"
+        if self.bar is None:
+            return ""
+        if self.peer is not None:
+            return f"≥ {self.bar:g}x"
+        return f"{'≥' if self.at_least else '≤'} {number(self.bar)} {self.unit}"
+
+    @property
+    def met_text(self) -> str:
+        return {True: "met", False: "**missed**", None: ""}[self.met]
 
     @property
     def json(self) -> dict:
-        texts = {name: getattr(self, name) for name in ("ours_text", "peer_text", "ratio_text", "bar_text", "met")}
-        return dataclasses.asdict(self) | texts
+        names = ("ours_text", "peer_text", "ratio_text", "bar_text", "met_text")
+        return dataclasses.asdict(self) | {name: getattr(self, name) for name in names}
 
 
 def number(value: float) -> str:

@@ -11,19 +11,19 @@ def _memory(pid: int) -> float:
     return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS")) / 1024
 
 
-def memory(seconds: float) -> Result:
+def memory(seconds: float) -> list[Result]:
     """Our process of `simplon dev` after a rest; PostgreSQL's own is apart."""
     stack = Stack()
     try:
         stack.start()
         time.sleep(max(seconds, 5))
-        return Result("idle memory of our process", "MiB", _memory(stack.process.popen.pid), 40)
+        return [Result("idle memory of our process", "MiB", _memory(stack.process.popen.pid), 40)]
     finally:
         stack.remove()
 
 
-def start(seconds: float) -> Result:
-    """From nothing, the cluster made, to healthy; and again with the cluster there."""
+def start(seconds: float) -> list[Result]:
+    """From start to ready: in an empty folder, where the cluster is made; and again with the cluster there."""
     cold, warm = [], []
     for _ in range(3):
         stack = Stack()
@@ -35,5 +35,7 @@ def start(seconds: float) -> Result:
                 stack.stop()
         finally:
             stack.remove()
-    details = {"cold_s": cold, "warm_s": warm, "warm_median_s": quantile(warm, 0.5)}
-    return Result("start to healthy, cluster made", "s", quantile(cold, 0.5), 1, details=details)
+    return [
+        Result("start to ready, the cluster there", "s", quantile(warm, 0.5), 1, details={"all_s": warm}),
+        Result("start to ready in an empty folder", "s", quantile(cold, 0.5), 1, details={"all_s": cold}),
+    ]

@@ -8,7 +8,7 @@ import time
 import uuid
 
 import psycopg
-from house import House, house
+from house import NOTHING, House, house
 from result import Result, quantile
 
 STAMP = re.compile(rb'"sent_ns"\s*:\s*(\d+)')
@@ -42,16 +42,11 @@ class Reader(asyncio.Protocol):
 
 def held_runs(built: House, count: int) -> list[uuid.UUID]:
     """Runs that look as if a worker held them; what it would write is written by `write`."""
+    runs = built.runs(NOTHING, count)
     with built.connect() as owner:
-        with owner.transaction():
-            owner.execute(
-                "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', %s, true)",
-                (json.dumps({"sub": built.person, "role": "authenticated"}),),
-            )
-            owner.execute("insert into public.agent_runs (prompt) select 'x' from generate_series(1, %s)", (count,))
         owner.execute("delete from public.agent_task_queue")
         owner.execute("update simplon.run_state set epoch = 1, worker = gen_random_uuid(), lease_until = 'infinity'")
-        return [row[0] for row in owner.execute("select run_id from simplon.run_state")]
+    return runs
 
 
 async def write(built: House, runs: list[uuid.UUID], seconds: float) -> int:
@@ -106,7 +101,7 @@ async def watch(built: House, runs: list[uuid.UUID], readers: int, seconds: floa
     return late, sent
 
 
-def _measure(what: str, runs: int, readers: int, seconds: float) -> Result:
+def _measure(what: str, runs: int, readers: int, seconds: float) -> list[Result]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = readers + 200
     if hard != resource.RLIM_INFINITY and hard < need:
@@ -130,14 +125,14 @@ def _measure(what: str, runs: int, readers: int, seconds: float) -> Result:
         "worst_ms": max(late),
         "server_mib": memory,
     }
-    return Result(what, "ms p99", details["p99_ms"], 100, details=details)
+    return [Result(what, "ms p99", details["p99_ms"], 100, details=details)]
 
 
-def many_runs(seconds: float) -> Result:
+def many_runs(seconds: float) -> list[Result]:
     """5,000 people on 5,000 runs, 100 events a second in all."""
     return _measure("delay of an event, 5,000 clients on 5,000 runs", 5000, 5000, max(seconds, 10))
 
 
-def one_run(seconds: float) -> Result:
+def one_run(seconds: float) -> list[Result]:
     """100 people on one run with 100 events a second."""
     return _measure("delay of an event, 100 clients on one run", 1, 100, seconds)

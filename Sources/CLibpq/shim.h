@@ -7,10 +7,10 @@
 
 // PQpipelineSync sends at once, one system call for each caller. From libpq 17 on the Sync can wait for the next flush,
 // so that one system call carries many callers.
-static inline int simplon_pipeline_sync(PGconn *connection) {
 #ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
-  return PQsendPipelineSync(connection);
+enum { simplon_requests_per_flush = 16 };
+static inline int simplon_pipeline_sync(PGconn *connection) { return PQsendPipelineSync(connection); }
 #else
-  return PQpipelineSync(connection);
+enum { simplon_requests_per_flush = 1 };
+static inline int simplon_pipeline_sync(PGconn *connection) { return PQpipelineSync(connection); }
 #endif
-}

@@ -89,14 +89,32 @@ static bool own_folder(const char *controller, char *folder, char *top, size_t r
   return found;
 }
 
-// Removes groups whose guard is gone (it was killed). One that still has processes refuses to go.
+// Kills what a group holds; a process of a namespace that we do not see is listed as 0.
+static void kill_members(const char *folder) {
+  char path[4608], line[64];
+  snprintf(path, sizeof path, "%s/cgroup.procs", folder);
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return;
+  while (fgets(line, sizeof line, file) != NULL) {
+    pid_t pid = (pid_t)strtol(line, NULL, 10);
+    if (pid > 1) kill(pid, SIGKILL);
+  }
+  fclose(file);
+}
+
+// Removes groups whose guard is gone (it was killed), and first what may have been left in them: a sandbox that nobody
+// limits. A group stays busy until its processes have been reaped; then a later sweep takes it.
 static void sweep(const char *folder) {
   DIR *listing = opendir(folder);
   if (listing == NULL) return;
   for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
     if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) != 0) continue;
     pid_t guard = (pid_t)strtol(entry->d_name + sizeof PREFIX - 1, NULL, 10);
-    if (guard > 0 && kill(guard, 0) != 0 && errno == ESRCH) unlinkat(dirfd(listing), entry->d_name, AT_REMOVEDIR);
+    if (guard <= 0 || kill(guard, 0) == 0 || errno != ESRCH) continue;
+    char path[4352];
+    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    kill_members(path);
+    rmdir(path);
   }
   closedir(listing);
 }
@@ -149,6 +167,7 @@ static bool make_v1(struct cgroup *group, const struct spec *spec) {
   if (made) {
     const char *own = group->path[group->count - 1];
     made = put_number(own, "memory.limit_in_bytes", spec->number[N_MEMORY]);
+    put(own, "memory.swappiness", "0");
     if (has(own, "memory.memsw.limit_in_bytes")) put_number(own, "memory.memsw.limit_in_bytes", spec->number[N_MEMORY]);
     snprintf(group->memory, sizeof group->memory, "%s/memory.oom_control", own);
   }
@@ -178,15 +197,7 @@ bool cgroup_join(const struct cgroup *group) {
 
 void cgroup_kill(const struct cgroup *group) {
   if (group->count == 0 || put(group->path[0], "cgroup.kill", "1")) return;
-  char path[4352], line[64];
-  snprintf(path, sizeof path, "%s/cgroup.procs", group->path[0]);
-  FILE *file = fopen(path, "re");
-  if (file == NULL) return;
-  while (fgets(line, sizeof line, file) != NULL) {
-    pid_t pid = (pid_t)strtol(line, NULL, 10);
-    if (pid > 1) kill(pid, SIGKILL);
-  }
-  fclose(file);
+  kill_members(group->path[0]);
 }
 
 // Both versions write a line `oom_kill N`.

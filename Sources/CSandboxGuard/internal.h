@@ -90,8 +90,8 @@ void cgroup_kill(const struct cgroup *group);
 bool cgroup_ran_out_of_memory(const struct cgroup *group);
 void cgroup_remove(struct cgroup *group);
 
-// filter.c: a descriptor with the seccomp program, or -1.
-int filter_open(bool network);
+// filter.c: a descriptor with the seccomp program, or -1. Counted: a control group limits all of the sandbox's memory.
+int filter_open(bool network, bool counted);
 
 // launch.c
 struct child {

@@ -41,12 +41,12 @@ static void kill_children(void) {
 // The guard is a subreaper: what loses its parent becomes its child, so killing children until none is left ends the
 // whole tree. A pid namespace takes its own processes along before its first one can be reaped.
 void tree_end(void) {
-  for (;;) {
+  for (useconds_t pause = 500;; pause = pause < 32000 ? pause * 2 : pause) {
     pid_t got = waitpid(-1, NULL, WNOHANG);
     if (got > 0) continue;
     if (got < 0 && errno == ECHILD) return;
     kill_children();
-    usleep(500);
+    usleep(pause);
   }
 }
 #endif

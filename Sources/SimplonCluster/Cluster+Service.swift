@@ -12,7 +12,7 @@ extension Cluster: Service {
       var failures = 0
       let backoff = Backoff(base: .milliseconds(100), cap: .seconds(10))
       while true {
-        try await Task.sleep(for: .milliseconds(100))
+        try await Task.sleep(for: .seconds(1))
         if isAlive(process) { continue }
         logger.error("PostgreSQL ended by itself; starting it again", metadata: ["process": "\(process)"])
         do {

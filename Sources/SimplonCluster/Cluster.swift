@@ -1,4 +1,5 @@
 package import Logging
+import ServiceLifecycle
 import SimplonCore
 
 /// The private PostgreSQL of one data folder, running.
@@ -36,17 +37,19 @@ package struct Cluster: Sendable {
       return try await start(options, folder: folder, lock: lock, logger: logger)
     } catch {
       lock.release()
+      // A program that the cancel ended is no failure.
+      try Task.checkCancellation()
       throw error
     }
   }
 
-  /// Starts a cluster, runs the body and stops the cluster, however the body ends.
+  /// Starts a cluster, which a graceful shutdown cuts short, runs the body and stops the cluster, however the body ends.
   ///
   /// - Throws: what ``start(_:logger:)`` and the body throw.
   package static func with<R>(
     _ options: ClusterOptions, logger: Logger, _ body: (Cluster) async throws -> R
   ) async throws -> R {
-    let cluster = try await start(options, logger: logger)
+    let cluster = try await cancelWhenGracefulShutdown { try await start(options, logger: logger) }
     do {
       let result = try await body(cluster)
       try await cluster.stop()
@@ -85,8 +88,16 @@ package struct Cluster: Sendable {
   private static func start(
     _ options: ClusterOptions, folder: ClusterFolder, lock: FolderLock, logger: Logger
   ) async throws -> Cluster {
-    var state = try ClusterState.read(from: folder.path) ?? ClusterState()
-    let user = ServerUser()
+    let stored = try ClusterState.read(from: folder.path)
+    guard stored != nil || !folder.holdsCluster else {
+      throw SimplonError(
+        .devPostgresFailed, "\(folder.path) holds a database, but no state.json with its passwords and keys",
+        hint: "Put a copy of state.json back, or remove the whole folder to begin anew.")
+    }
+    try folder.hideFromGit()
+    var generator = SystemRandomNumberGenerator()
+    var state = stored ?? ClusterState(using: &generator)
+    let user = try ServerUser()
     let home = try await folder.home(of: user, id: state.id)
     let version = home.version
     var places = options.places
@@ -103,26 +114,28 @@ package struct Cluster: Sendable {
     let postmaster = Postmaster(
       programs: programs, user: user, dataFolder: home.data,
       socketFolder: try home.socketFolder(user: user, id: state.id), log: "\(folder.path)/postgres.log")
-    var server = postmaster.running()
-    if let found = server, let port = options.port, port != 0, found.port != port {
+    var found = postmaster.running()
+    if found.map({ ![nil, 0, $0.port].contains(options.port) }) ?? postmaster.isCutOff {
       try await postmaster.stop()
-      server = nil
+      found = nil
     }
-    let adopted = server != nil
-    if server == nil {
-      let port = try options.port.map { try freePort($0, option: "--db-port") }
-      let settings = ClusterSettings(port: port, socketFolder: postmaster.socketFolder, durable: options.durable)
-      try home.write(settings, user: user)
-      server = try await postmaster.start(port: port)
+    let server: PostmasterFile
+    if let found {
+      server = found
+    } else {
+      // Nothing may fail once the server is there, or it would stay behind; so all is written before.
+      server = try await postmaster.start(choosing: options.port) { port throws(SimplonError) in
+        try home.write(
+          ClusterSettings(port: port, socketFolder: postmaster.socketFolder, durable: options.durable), user: user)
+        state.port = port
+        try state.write(to: folder.path)
+      }
     }
-    guard let server else { throw SimplonError(.devPostgresFailed, "PostgreSQL did not start") }
-    state.port = server.port
-    try state.write(to: folder.path)
     logger.debug(
-      adopted ? "PostgreSQL adopted" : "PostgreSQL started",
+      found != nil ? "PostgreSQL adopted" : "PostgreSQL started",
       metadata: ["process": "\(server.process)", "port": "\(server.port)"])
     return Cluster(
       folder: folder.path, socketFolder: server.socketFolder, port: server.port, state: state, process: server.process,
-      adopted: adopted, lock: lock, postmaster: postmaster, logger: logger)
+      adopted: found != nil, lock: lock, postmaster: postmaster, logger: logger)
   }
 }

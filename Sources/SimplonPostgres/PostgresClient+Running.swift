@@ -1,7 +1,7 @@
 public import Logging
 
 extension PostgresClient {
-  /// Gives the body a client that runs for as long as the body does: for commands, checks and tests.
+  /// Gives the body a client that runs for as long as the body does, over one shared connection: for commands and checks.
   ///
   /// - Parameters:
   ///   - configuration: where to connect.
@@ -12,6 +12,8 @@ extension PostgresClient {
   public static func withRunning<R: Sendable>(
     _ configuration: PostgresConfiguration, logger: Logger, _ body: (PostgresClient) async throws -> R
   ) async throws -> R {
+    var configuration = configuration
+    configuration.sharedConnections = 1
     let client = PostgresClient(configuration: configuration, logger: logger)
     return try await withThrowingTaskGroup { group in
       group.addTask { try await client.run() }

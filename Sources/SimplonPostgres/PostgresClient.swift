@@ -31,10 +31,10 @@ public final class PostgresClient: Service, Sendable {
     pool.startLoop()
   }
 
-  /// Keeps the pool alive until the task is cancelled (everything stops at once) or a graceful shutdown begins (what
-  /// is under way may finish, for as long as a caller would wait for a connection).
+  /// Keeps the pool alive until the end; it can run once.
   ///
-  /// It can run once.
+  /// When its task is cancelled everything stops at once. When a graceful shutdown begins, what is under way may finish,
+  /// for as long as a caller would wait for a connection.
   public func run() async throws {
     pool.loop.post(.start)
     do {
@@ -75,8 +75,10 @@ public final class PostgresClient: Service, Sendable {
   @discardableResult
   public func transaction(_ queries: [PostgresQuery], as session: PostgresSession? = nil) async throws -> [PostgresRows]
   {
-    for query in queries { try query.check(isShared: true) }
-    let work = Work(queries, as: session, limit: pool.configuration.statementTimeout, submitted: clock.now)
+    let work = Work(
+      queries, as: session, limit: pool.configuration.statementTimeout, isPooled: pool.configuration.pooler,
+      submitted: clock.now)
+    try work.check()
     let request = Request(work)
     return try await request.value(start: { pool.loop.post(.request(request)) }, onCancel: {})
   }
@@ -84,7 +86,7 @@ public final class PostgresClient: Service, Sendable {
   /// Lends a connection that nobody else uses meanwhile.
   ///
   /// Afterwards it is rolled back and cleaned of everything that a session can hold; when it cannot be proved idle, it is
-  /// closed. Wait for nothing else of this client inside the body: with all connections lent, that could take forever.
+  /// closed. Do not wait for another exclusive connection inside the body: when all callers do, none gets one.
   ///
   /// - Parameter body: gets the connection.
   /// - Returns: what the body returns.
@@ -100,12 +102,11 @@ public final class PostgresClient: Service, Sendable {
     limit: Duration?, _ body: (PostgresConnection) async throws -> Result
   ) async throws -> Result {
     let id = pool.nextID()
-    let lease = Call<Void, Int>(())
-    let connection = try await lease.value(
+    let lease = Call<Void, Void>(())
+    try await lease.value(
       start: { pool.loop.post(.lease(lease, id: id)) }, onCancel: { [pool] in pool.loop.post(.forgetLease(id: id)) })
-    let lent = PostgresConnection(pool: pool, id: connection, limit: limit)
-    defer { lent.giveBack() }
-    return try await body(lent)
+    defer { pool.loop.post(.giveBack(lease: id)) }
+    return try await body(PostgresConnection(pool: pool, lease: id, limit: limit))
   }
 
   /// Runs the body in a transaction on a connection of its own, and commits it when the body returns.
@@ -148,7 +149,7 @@ public final class PostgresClient: Service, Sendable {
     return sqlState == "40001" || sqlState == "40P01"
   }
 
-  /// Listens to channels, on a connection of its own for each iterator.
+  /// Listens to channels, on a connection of its own for each iterator, from its first `next()` on.
   public func listen(to channels: [String]) -> PostgresNotifications {
     PostgresNotifications(pool: pool, channels: channels)
   }

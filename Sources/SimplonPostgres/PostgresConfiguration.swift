@@ -36,3 +36,8 @@ public struct PostgresConfiguration: Sendable {
   /// Makes a configuration with the defaults above.
   public init(dsn: String) { self.dsn = dsn }
 }
+
+extension PostgresConfiguration: CustomStringConvertible {
+  /// The application's name alone: a DSN may hold a password.
+  public var description: String { "PostgresConfiguration(\(applicationName))" }
+}

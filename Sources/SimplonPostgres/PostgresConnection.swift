@@ -1,5 +1,4 @@
 import SimplonCore
-import Synchronization
 
 /// A connection that one caller has to itself, inside ``PostgresClient/withConnection(_:)`` or
 /// ``PostgresClient/withTransaction(isolation:as:retries:_:)``; useless afterwards.
@@ -8,14 +7,14 @@ import Synchronization
 /// statement a cancel meets. COPY will have its place here.
 public final class PostgresConnection: Sendable {
   private let pool: Pool
-  private let id: Int
+  /// Names the use of the connection, not the connection: what comes after the use finds nothing.
+  private let lease: Int
   private let limit: Duration?
-  private let isGivenBack = Atomic(false)
   private let clock = ContinuousClock()
 
-  init(pool: Pool, id: Int, limit: Duration?) {
+  init(pool: Pool, lease: Int, limit: Duration?) {
     self.pool = pool
-    self.id = id
+    self.lease = lease
     self.limit = limit
   }
 
@@ -24,7 +23,7 @@ public final class PostgresConnection: Sendable {
   /// - Parameters:
   ///   - query: the statement.
   ///   - session: as whom to run it; holds until the end of the transaction.
-  /// - Returns: the rows.
+  /// - Returns: its rows.
   /// - Throws: `CancellationError`; `database.unavailable` when the connection broke and nothing can have changed;
   ///   `database.outcome_unknown` when a commit may have happened; else as PostgreSQL says.
   @discardableResult
@@ -33,11 +32,13 @@ public final class PostgresConnection: Sendable {
   }
 
   /// Runs statements in one round trip: in the transaction that is open, else in one implicit transaction.
+  ///
+  /// - Returns: the rows of each statement.
+  /// - Throws: like ``query(_:as:)``; none of the statements after the one that failed has run.
   @discardableResult
   public func transaction(_ queries: [PostgresQuery], as session: PostgresSession? = nil) async throws -> [PostgresRows]
   {
-    for query in queries { try query.check(isShared: false) }
-    return try await send(work(queries, as: session))
+    try await send(work(queries, as: session))
   }
 
   /// Runs a text of many statements, such as a migration's, by the simple protocol and without a time limit of ours.
@@ -46,8 +47,7 @@ public final class PostgresConnection: Sendable {
   ///
   /// - Throws: like ``query(_:as:)``, for the first statement that fails.
   public func execute(unsafeSQL: String) async throws {
-    try PostgresQuery(unsafeSQL: unsafeSQL).check(isShared: false)
-    _ = try await send(Work(script: unsafeSQL, connection: id, submitted: clock.now))
+    _ = try await send(Work(script: unsafeSQL, lease: lease, submitted: clock.now))
   }
 
   func begin(_ isolation: PostgresIsolation, as session: PostgresSession?) async throws {
@@ -65,20 +65,13 @@ public final class PostgresConnection: Sendable {
     }
   }
 
-  /// Ends the caller's use of the connection.
-  func giveBack() {
-    isGivenBack.store(true, ordering: .sequentiallyConsistent)
-    pool.loop.post(.giveBack(connection: id))
-  }
-
   private func work(_ queries: [PostgresQuery], as session: PostgresSession? = nil) -> Work {
-    Work(queries, as: session, limit: limit, connection: id, submitted: clock.now)
+    Work(
+      queries, as: session, limit: limit, isPooled: pool.configuration.pooler, lease: lease, submitted: clock.now)
   }
 
   private func send(_ work: Work, isShielded: Bool = false) async throws -> [PostgresRows] {
-    guard !isGivenBack.load(ordering: .sequentiallyConsistent) else {
-      throw SimplonError(.databaseQuery, "a connection was used after it was given back")
-    }
+    try work.check()
     let request = Request(work)
     let start = { [pool] in pool.loop.post(.request(request)) }
     if isShielded { return try await request.value(start: start) }

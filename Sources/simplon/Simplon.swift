@@ -21,7 +21,7 @@ struct Simplon: AsyncParsableCommand {
 
 @main
 enum Main {
-  /// Exit codes: 0 done, 1 the work failed, 2 wrong usage, 3 something could not be reached.
+  /// Exit codes: 0 done, 1 the work failed, 2 wrong usage, 3 something could not be reached, 130 cut short by a signal.
   static func main() async {
     // The same binary is the guard of its sandboxes; nothing may run before it.
     if CommandLine.arguments.dropFirst().first == "__guard" { exit(simplon_guard_main()) }
@@ -32,6 +32,8 @@ enum Main {
   }
 
   private static func work() async -> Int32 {
+    // Looked for among the words, as an error may come before they are understood.
+    let asJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
     do {
       var command = try Simplon.parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
@@ -41,16 +43,22 @@ enum Main {
       }
       return 0
     } catch let error as SimplonError {
-      Print.error(error)
+      Print.error(error, asJSON: asJSON)
       return code(of: error)
+    } catch is CancellationError {
+      return 130
     } catch {
       let code = Simplon.exitCode(for: error)
       guard code.isSuccess || error is ExitCode || code == .validationFailure else {
-        Print.error(SimplonError(wrapping: error))
+        Print.error(SimplonError(wrapping: error), asJSON: asJSON)
         return 1
       }
       let message = Simplon.fullMessage(for: error)
-      if !message.isEmpty { code.isSuccess ? Print.out(message) : Print.note(message) }
+      if code == .validationFailure, asJSON {
+        Print.error(SimplonError(.requestInvalid, Simplon.message(for: error), hint: "See --help."), asJSON: true)
+      } else if !message.isEmpty {
+        code.isSuccess ? Print.out(message) : Print.note(message)
+      }
       return code == .validationFailure ? 2 : code.rawValue
     }
   }

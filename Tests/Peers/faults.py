@@ -7,6 +7,7 @@ it stops the engine's transaction inside that point, hurts somebody, and lets go
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import threading
@@ -39,15 +40,21 @@ create trigger probe_flush after insert on public.agent_task_logs for each row
 """
 
 
+def new_tag() -> str:
+    """A name for one run's sandboxes; with a step's name behind it, it fits into the kernel's 15 bytes."""
+    return f"p{random.getrandbits(40):010x}"
+
+
 def plan(tag: str) -> dict:
-    """A diamond of four steps. Each becomes a process that the host can tell apart, and leaves a file."""
+    """A diamond of four steps. Each is a process with a name of its own from its first line on, and leaves a file."""
 
     def step(name: str, needs: list[str]) -> dict:
         code = (
-            f"import os, pathlib\nseen = sorted(str(p) for p in pathlib.Path('.').glob('*.txt'))\n"
+            f"open('/proc/self/comm', 'w').write('{tag}-{name}')\n"
+            f"import pathlib, time\nseen = sorted(str(p) for p in pathlib.Path('.').glob('*.txt'))\n"
             f"for n in range(20): print('{name}', n, flush=True)\n"
             f"pathlib.Path('{name}.txt').write_text(' '.join(seen))\n"
-            f"os.execv('/usr/bin/sleep', ['{tag}-{name}', '0.4'])\n"
+            f"time.sleep(0.4)\n"
         )
         return {"id": name, "tool": "python", "needs": needs, "with": {"code": code}, "timeout": "30s"}
 
@@ -75,11 +82,12 @@ class Sandboxes(threading.Thread):
 
     def now(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
-                first = path.read_bytes().split(b"\0")[0].decode(errors="replace")
-                if first.startswith(self.tag):
-                    found.setdefault(first.removeprefix(self.tag + "-"), []).append(int(path.parent.name))
+                name, _, rest = path.read_text(errors="replace").partition("(")[2].rpartition(")")
+                # One that has ended and was not yet collected keeps its name and does no harm.
+                if name.startswith(self.tag) and rest.split()[0] not in "ZX":
+                    found.setdefault(name.removeprefix(self.tag + "-"), []).append(int(path.parent.name))
         return found
 
     def run(self) -> None:
@@ -103,6 +111,13 @@ class House:
         self.api_port = free_port()
         self.workers: list[Process] = []
         self.api: Process | None = None
+        try:
+            self._furnish()
+        except BaseException:
+            self.close()  # nobody else can
+            raise
+
+    def _furnish(self) -> None:
         prepare(self.server, self.home)
         with self.connect() as owner:
             owner.execute(POINTS)

@@ -108,9 +108,9 @@ class Server:
         return f"postgresql://{login or self.superuser}:{password or self.password}@127.0.0.1:{self.port}/postgres"
 
 
-def prepare(server: Server, home: pathlib.Path) -> None:
+def prepare(server: Server, home: pathlib.Path, **settings: str) -> None:
     """Migrates a server's database and gives the two logins a password that we know."""
-    pushed = simplon("db", "push", "--db-url", server.url(), cwd=str(home))
+    pushed = simplon("db", "push", "--db-url", server.url(), cwd=str(home), env=clean_environment(**settings))
     assert pushed.returncode == 0, pushed
     statements = "; ".join(
         f"alter role {login} password '{server.password}'" for login in ("simplon_api", "simplon_worker")

@@ -137,8 +137,8 @@ class Stack:
     def url(self) -> str:
         return self.ready["api_url"].rstrip("/")
 
-    def start(self) -> "Stack":
-        """Starts it and waits for the one line that says it is ready."""
+    def launch(self) -> Process:
+        """Starts it and waits for nothing."""
         arguments = ["dev", "--data", str(self.data), "--json"]
         if "--port" not in self.arguments:
             arguments += ["--port", "0"]
@@ -146,7 +146,11 @@ class Stack:
             arguments += ["--db-port", "0"]
         environment = clean_environment(**self.environment)
         self.process = Process(arguments + self.arguments, self.home / "simplon.log", environment, self.home)
-        self.ready = json.loads(self.process.line())
+        return self.process
+
+    def start(self) -> "Stack":
+        """Starts it and waits for the one line that says it is ready."""
+        self.ready = json.loads(self.launch().line())
         return self
 
     @property

@@ -124,32 +124,6 @@ def test_runs_are_listed_shown_explained_and_stopped(run_here, plan):
     assert found.returncode == 1 and "run.not_found" in found.stderr + found.stdout
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        [],
-        ["dev"],
-        ["demo"],
-        ["serve"],
-        ["run"],
-        ["runs"],
-        ["runs", "list"],
-        ["token"],
-        ["status"],
-        ["db"],
-        ["db", "push"],
-        ["db", "status"],
-        ["db", "new"],
-        ["db", "rollback"],
-        ["db", "verify"],
-    ],
-    ids=" ".join,
-)
-def test_every_command_has_help(command):
-    found = simplon(*command, "--help")
-    assert found.returncode == 0 and "USAGE" in found.stdout
-
-
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completions_are_there(shell):
     found = simplon("--generate-completion-script", shell)
@@ -177,9 +151,10 @@ def test_a_wrong_configuration_value_names_its_key_and_stops_the_start(name, val
         "DATABASE_URL": "postgresql://a:b@127.0.0.1:1/x",
         "SUPABASE_JWT_SECRET": "s" * 40,
         "SUPABASE_URL": "http://127.0.0.1:1",
+        "SIMPLON_WORKER_PASSWORD": "w" * 20,
     }
     found = simplon("serve", env=clean_environment(**(good | {name: value})), timeout=30)
-    assert found.returncode in (1, 2), found
+    assert found.returncode == 2, found
     said = found.stdout + found.stderr
     assert name in said and "config." in said, said
     assert "s" * 40 not in said and ":b@" not in said, "a secret is never printed"

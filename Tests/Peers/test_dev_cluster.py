@@ -1,5 +1,7 @@
 """`simplon dev` and its private PostgreSQL: killed, doubled, in the way of others."""
 
+import contextlib
+import json
 import pathlib
 import signal
 import socket
@@ -42,6 +44,23 @@ def test_ctrl_c_is_as_good_as_sigterm(own):
     own.start()
     own.process.send(signal.SIGINT)
     assert own.process.popen.wait(30) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("moment", ["its folder is there", "initdb is at work", "PostgreSQL is there"])
+def test_a_signal_while_it_starts_leaves_no_postgresql(own, number, moment):
+    begun = {
+        "its folder is there": lambda: own.data.exists(),
+        "initdb is at work": lambda: list(own.data.rglob("postmaster.pid")),
+        "PostgreSQL is there": lambda: [path for path in own.data.rglob(".s.PGSQL.*") if path.is_socket()],
+    }[moment]
+    process = own.launch()
+    wait_for(f"the moment when {moment}", begun, pause=0.001)
+    process.send(number)
+    process.popen.wait(30)
+    wait_for("the last process to end", lambda: f"{own.data}/" not in command_lines(), patience=10)
+    own.start()
+    assert own.caller().finished(noop(1))["status"] == "completed", "what was half made does no harm"
 
 
 def test_it_keeps_data_keys_and_people_over_a_restart(own):
@@ -127,35 +146,35 @@ def test_the_default_ports_are_those_of_supabase_start():
     assert "54321" in text and "54322" in text
 
 
+def command_lines() -> str:
+    """What anybody on this machine may read of every process."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return "\n".join(found)
+
+
 def test_the_folder_s_secrets_are_for_its_owner_alone(own):
     own.start()
     assert (own.data / "state.json").stat().st_mode & 0o077 == 0
     socket_folders = [path.parent for path in own.data.rglob(".s.PGSQL.*") if path.is_socket()]
     assert all(folder.stat().st_mode & 0o077 == 0 for folder in socket_folders)
-    shown = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    shown = command_lines()
     state = (own.data / "state.json").read_text()
-    assert own.ready["jwt_secret"] in state and own.ready["jwt_secret"] not in shown
+    assert str(own.data) in shown, "the command lines were read"
+    secrets = [own.ready["jwt_secret"], own.ready["secret_key"], *json.loads(state)["passwords"].values()]
+    assert all(secret in state and secret not in shown for secret in secrets)
 
 
 def test_status_tells_what_the_ready_line_told(own):
     own.start()
-    import json
-
     found = simplon("status", "--json", "--data", str(own.data))
     assert found.returncode == 0, found
     status = json.loads(found.stdout)
-    for name in (
-        "api_url",
-        "db_url",
-        "anon_key",
-        "service_role_key",
-        "publishable_key",
-        "secret_key",
-        "jwt_secret",
-        "data",
-    ):
-        assert status[name], name
-        assert own.ready.get(name, status[name]) == status[name], name
+    assert status == own.ready
+    keys = "anon_key service_role_key publishable_key secret_key jwt_secret".split()
+    assert set(status) == {"api_url", "db_url", "data", *keys} and all(status.values())
 
 
 def test_it_is_ready_within_a_few_seconds_on_an_empty_folder(own):
@@ -179,3 +198,16 @@ def test_without_a_terminal_it_writes_no_colours(own):
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=30)
     assert b"\x1b[" not in said
+
+
+def test_no_log_line_holds_a_secret_however_much_is_logged(own):
+    own.environment["LOG_LEVEL"] = "trace"
+    own.start()
+    caller = own.caller()
+    caller.wait(caller.create(noop()), patience=30)
+    assert own.stop() == 0
+    state = json.loads((own.data / "state.json").read_text())
+    secrets = [*state["passwords"].values(), own.ready["jwt_secret"], own.ready["secret_key"], own.ready["service_role_key"]]
+    log = (own.home / "simplon.log").read_text()
+    assert "PostgreSQL started" in log
+    assert [secret for secret in secrets if secret in log] == []

@@ -1,7 +1,8 @@
 """kill -9 of a worker and of PostgreSQL, and SIGSTOP past the lease, at the points where it hurts, on the real program.
 
 After each: the run ends with the right result, nobody wrote with an old lease, no step had two sandboxes at a time, and
-the replayed stream equals the table. SIMPLON_SEED=n repeats the choices of a failed test; SIMPLON_LONG_TESTS=1 tries many.
+the replayed stream equals the table. SIMPLON_SEED=n repeats the choices of a failed test; SIMPLON_LONG_TESTS=1 tries
+many.
 """
 
 import os
@@ -9,7 +10,7 @@ import random
 import signal
 
 import pytest
-from faults import RESULT, STEPS, House, Sandboxes, at_rest, plan
+from faults import RESULT, STEPS, House, Sandboxes, at_rest, new_tag, plan
 from stack import wait_for
 
 SEED = int(os.environ.get("SIMPLON_SEED", "1"))
@@ -28,7 +29,7 @@ def house():
 @pytest.fixture
 def run(house):
     """A run that a test may hurt; afterwards everything about it has to hold."""
-    tag = f"probe{random.getrandbits(48):012x}"
+    tag = new_tag()
     sandboxes = Sandboxes(tag)
     sandboxes.start()
     made = house.caller.create(plan(tag))
@@ -139,7 +140,7 @@ def test_both_workers_killed_again_and_again(house, run):
 
 
 def test_a_stopped_run_is_over_even_when_its_worker_is_paused(house):
-    tag = f"probe{random.getrandbits(48):012x}"
+    tag = new_tag()
     sandboxes = Sandboxes(tag)
     made = house.caller.create(plan(tag))
     wait_for("a sandbox", sandboxes.now, patience=30)

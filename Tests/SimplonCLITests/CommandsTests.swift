@@ -34,7 +34,7 @@ struct CommandsTests {
         try await run(StatusCommand.self, ["--data", data, "--json"])
         try await run(TokenCommand.self, ["--sub", UUID().uuidString, "--data", data])
         try await run(RunsList.self, ["--data", data])
-        let client = try ServerOptions.parse(["--data", data]).client()
+        let client = try await ServerOptions.parse(["--data", data]).client()
         let runs = try await client.call(.get, "/agent/status")["runs"]?.array ?? []
         #expect(runs.count == 2)
         let finished = try #require(runs.last?["run_id"]?.string)
@@ -83,8 +83,10 @@ struct CommandsTests {
   @Test func `a new migration is two files`() async throws {
     try await withTestFolder { folder in
       try await run(DBNew.self, ["Add a note", "--dir", "\(folder)/migrations"])
-      let files = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/migrations")
-      #expect(files.count == 1 && files[0].hasSuffix("_add_a_note.sql"))
+      let files = try FileManager.default.subpathsOfDirectory(atPath: folder).filter { $0.hasSuffix(".sql") }.sorted()
+      #expect(files.count == 2)
+      #expect(files.first?.hasPrefix("migrations/") == true && files.first?.hasSuffix("_add_a_note.sql") == true)
+      #expect(files.last?.hasPrefix("undo/") == true && files.last?.hasSuffix("_add_a_note.undo.sql") == true)
     }
   }
 

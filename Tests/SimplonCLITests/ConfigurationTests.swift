@@ -1,5 +1,8 @@
+import ArgumentParser
 import Foundation
 import SimplonCore
+import SimplonIdentity
+import SimplonPostgres
 import Testing
 
 @testable import simplon
@@ -8,7 +11,7 @@ struct ConfigurationTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
     .standardizedFileURL
 
-  private func reader(_ variables: [String: String], environment: String? = nil) async throws -> SettingsReader {
+  private func reader(_ variables: [String: String], environment: Environment? = nil) async throws -> SettingsReader {
     try await SettingsReader(environment: environment, folder: "/nonexistent", variables: variables)
   }
 
@@ -74,8 +77,8 @@ struct ConfigurationTests {
   @Test func `the environment's own names beat the common ones, and only where one was chosen`() async throws {
     let variables = ["SUPABASE_URL": "a", "SUPABASE_PROD_URL": "b"]
     #expect(try await reader(variables).text(.url) == "a")
-    #expect(try await reader(variables, environment: "prod").text(.url) == "b")
-    #expect(try await reader(variables, environment: "dev").text(.url) == "a")
+    #expect(try await reader(variables, environment: .prod).text(.url) == "b")
+    #expect(try await reader(variables, environment: .dev).text(.url) == "a")
   }
 
   @Test func `a file's values are read, and the environment beats them`() async throws {
@@ -92,6 +95,75 @@ struct ConfigurationTests {
     #expect(try reader.choice(.logLevel) == "error")
   }
 
+  private func withFile(_ yaml: String, _ body: (SettingsReader) throws -> Void) async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "simplon-config-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try yaml.write(to: folder.appending(path: "simplon.yaml"), atomically: true, encoding: .utf8)
+    try body(try await SettingsReader(folder: folder.path, variables: [:]))
+  }
+
+  @Test func `a list in a file is a list, and refused where none may be`() async throws {
+    try await withFile("simplon_cors_origins: [https://a.example, 'https://b.example:8443']\nsimplon_roles: [api]\n") {
+      #expect($0.list(.origins) == ["https://a.example", "https://b.example:8443"])
+      #expect($0.list(.roles) == ["api"])
+      try $0.check()
+    }
+    for key in ["simplon_host", "simplon_port", "supabase_url", "simplon_pooler"] {
+      try await withFile("\(key): [a, b]\n") { reader in
+        let error = #expect(throws: SimplonError.self, "\(key)") { try reader.check() }
+        #expect(error?.code == .configInvalid)
+        #expect(error?.message.contains(key.uppercased()) == true)
+      }
+    }
+  }
+
+  @Test(arguments: [
+    "*", "https://app.example", "http://localhost:3000,https://[2001:db8::1]:8443", "app+x://a-b_c", "",
+  ])
+  func `origins as browsers send them are taken`(_ text: String) async throws {
+    try await reader([Setting.origins.name: text]).check()
+  }
+
+  @Test(arguments: [
+    "app.example", "https://app.example/", "https://app.example/path", "https://App.example", "*,https://app.example",
+    "https://", "https://a b", "null", "https://app.example:port", "https://me@app.example",
+  ])
+  func `what no browser sends as its origin is refused`(_ text: String) async throws {
+    let reader = try await reader([Setting.origins.name: text])
+    let error = #expect(throws: SimplonError.self) { try reader.check() }
+    #expect(error?.code == .configInvalid)
+    #expect(error?.message.contains("SIMPLON_CORS_ORIGINS") == true)
+  }
+
+  @Test func `an address that would beat the chosen environment's is refused`() async throws {
+    let variables = ["DATABASE_URL": "postgresql://a/b", "SUPABASE_PROD_DB_HOST": "prod.example"]
+    #expect(try await DatabaseAddress(reader(variables)).dsn == "postgresql://a/b")
+    let both = try await reader(variables, environment: .prod)
+    let error = #expect(throws: SimplonError.self) { try DatabaseAddress(both) }
+    #expect(error?.code == .configInvalid)
+    #expect(try DatabaseAddress(both, override: "host=c").dsn == "host=c")
+    let own = try await reader(["SUPABASE_PROD_DB_HOST": "prod.example"], environment: .prod)
+    #expect(try DatabaseAddress(own).dsn.contains("prod.example"))
+    #expect(throws: (any Error).self) { try ServeCommand.parse(["--env", "staging"]) }
+  }
+
+  @Test func `the sessions of both logins find tables in the schema, but for those through a pooler`() async throws {
+    func settings(_ variables: [String: String]) async throws -> Stack.Settings {
+      try Stack.Settings(
+        await reader(variables), callers: DatabaseAddress(dsn: "postgresql://h/d"),
+        engine: DatabaseAddress(dsn: "host=h"), direct: DatabaseAddress(dsn: "host=direct"), issuers: [],
+        keys: APIKeys())
+    }
+    let direct = try await settings(["SUPABASE_AGENT_SCHEMA": "agents"])
+    #expect(direct.callers.dsn == "postgresql://h/d?options=-csearch_path%3Dagents")
+    #expect(direct.engine.dsn == "host=h options='-csearch_path=agents'")
+    let pooled = try await settings(["SUPABASE_AGENT_SCHEMA": "agents", "SIMPLON_POOLER": "true"])
+    #expect(pooled.callers.dsn == "postgresql://h/d" && pooled.engine.dsn == "host=h")
+    #expect(pooled.direct?.dsn == "host=direct options='-csearch_path=agents'")
+    #expect(try await settings([:]).engine.dsn == "host=h")
+  }
+
   @Test func `without any address of a database the start is refused, with what to set`() async throws {
     let reader = try await reader(["SUPABASE_URL": "https://x.supabase.co", "SUPABASE_ANON_KEY": "k"])
     let error = #expect(throws: SimplonError.self) { try DatabaseAddress(reader) }
@@ -102,9 +174,10 @@ struct ConfigurationTests {
   @Test func `another login's words beat the address's own, quoted`() async throws {
     #expect(
       DatabaseAddress(dsn: "postgresql://postgres:x@h:5432/db?sslmode=require").with(
-        user: "simplon_api", password: "p&='x")
-        == "postgresql://postgres:x@h:5432/db?sslmode=require&user=simplon_api&password=p%26%3d%27x")
+        user: "simplon_api", password: "p&='x"
+      ).dsn
+        == "postgresql://postgres:x@h:5432/db?sslmode=require&user=simplon_api&password=p%26%3D%27x")
     #expect(
-      DatabaseAddress(dsn: "host=h").with(user: "u", password: #"a'b\c"#) == #"host=h user='u' password='a\'b\\c'"#)
+      DatabaseAddress(dsn: "host=h").with(user: "u", password: #"a'b\c"#).dsn == #"host=h user='u' password='a\'b\\c'"#)
   }
 }

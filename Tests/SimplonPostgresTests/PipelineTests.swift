@@ -66,7 +66,7 @@ import Testing
       let answers = Counter()
       try await withThrowingTaskGroup(of: Void.self) { group in
         let sleeper = Task { try await client.query("select pg_sleep(3)") }
-        try await waitUntilRunning("pg_sleep(3)", on: TestServer.shared.get())
+        try await waitUntilRunning("pg_sleep(3)", on: TestServer.shared.value)
         group.addTask {
           let answer = try await client.query("select 42")[0].decode(Int.self)
           answers.add()
@@ -77,6 +77,21 @@ import Testing
         #expect(answers.value == 0)
         try await group.waitForAll()
       }
+    }
+  }
+
+  @Test func `a slow statement holds up nobody who comes later`() async throws {
+    try await withClient({ $0.sharedConnections = 2 }) { client in
+      let slow = Task {
+        try await client.query("select pg_sleep(600) as slow", as: PostgresSession(statementTimeout: .zero))
+      }
+      try await waitUntilRunning("as slow", on: TestServer.shared.value)
+      try await Task.sleep(for: .milliseconds(50))  // from then on its connection stands still
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<64 { group.addTask { try await client.query("select 1") } }
+        try await group.waitForAll()
+      }
+      slow.cancel()
     }
   }
 

@@ -86,6 +86,16 @@ private func machine(shared: Int = 1, exclusive: Int = 2) -> PoolState<Largest> 
     #expect(state.tick(at: at(12.1)) == [.connect(3, .shared)])
   }
 
+  @Test func `a connection that we closed is no failure of the server`() {
+    var state = machine(exclusive: 1)
+    _ = state.connected(1, at: at(0))
+    _ = state.lease(waiter: 10, at: at(0))
+    _ = state.connected(2, at: at(0))
+    _ = state.lease(waiter: 11, at: at(0))
+    #expect(state.discarded(2, at: at(0.1)) == [.connect(3, .exclusive)])
+    #expect(state.refusal == .busy)
+  }
+
   @Test func `an old connection is replaced when it is idle`() {
     var state = machine()
     _ = state.connected(1, at: at(0))

@@ -8,7 +8,7 @@ import Testing
   @Test func `who waits too long for a connection is told that all are busy`() async throws {
     try await withClient({
       $0.exclusiveConnections = 2
-      $0.acquireTimeout = .seconds(3)
+      $0.acquireTimeout = .seconds(5)
     }) { client in
       try await client.withConnection { _ in
         try await client.withConnection { _ in
@@ -64,7 +64,7 @@ import Testing
   @Test func `a server that is not there is an error with a cause`() async throws {
     try await withClient({
       $0.dsn = "host=/nowhere"
-      $0.acquireTimeout = .seconds(3)
+      $0.acquireTimeout = .seconds(5)
     }) { client in
       let error = await expect(.databaseUnavailable) { try await client.query("select 1") }
       #expect(error?.retry == .backoff)
@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test func `a client that nobody runs says so`() async throws {
-    var configuration = PostgresConfiguration(dsn: try TestServer.shared.get().dsn())
+    var configuration = PostgresConfiguration(dsn: try await TestServer.shared.value.dsn())
     configuration.acquireTimeout = .milliseconds(100)
     let client = PostgresClient(configuration: configuration, logger: quiet)
     let error = await expect(.databaseUnavailable) { try await client.query("select 1") }
@@ -83,13 +83,13 @@ import Testing
   }
 
   @Test func `a graceful shutdown lets work finish and takes no more`() async throws {
-    let server = try TestServer.shared.get()
+    let server = try await TestServer.shared.value
     let client = PostgresClient(configuration: .init(dsn: server.dsn()), logger: quiet)
     let services = ServiceGroup(services: [client], logger: quiet)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await services.run() }
       let slow = Task {
-        try await client.query("select 7, pg_sleep(1) is null as shutdown")[0].decode(Int.self, Bool.self)
+        try await client.query("select 7, pg_sleep(3) is null as shutdown")[0].decode(Int.self, Bool.self)
       }
       try await waitUntilRunning("as shutdown", on: server)
       await services.triggerGracefulShutdown()

@@ -39,7 +39,7 @@ private final class Pooler: Sendable {
 
 @Suite(.timeLimit(.minutes(2))) struct PoolerTests {
   @Test func `all of it works behind a transaction pooler`() async throws {
-    let pooler = try Pooler(to: TestServer.shared.get())
+    let pooler = try Pooler(to: try await TestServer.shared.value)
     try await withClient({
       $0.dsn = pooler.dsn
       $0.pooler = true
@@ -89,7 +89,7 @@ private final class Pooler: Sendable {
   }
 
   @Test func `time limits and cancels hold behind a pooler`() async throws {
-    let server = try TestServer.shared.get()
+    let server = try await TestServer.shared.value
     let pooler = try Pooler(to: server)
     try await withClient({
       $0.dsn = pooler.dsn
@@ -99,7 +99,7 @@ private final class Pooler: Sendable {
       await expect(.databaseTimeout) { try await client.query("select pg_sleep(20)") }
       let task = Task {
         try await client.withTransaction(as: PostgresSession(statementTimeout: .zero)) {
-          _ = try await $0.query("select pg_sleep(50) as pooled")
+          _ = try await $0.query("select pg_sleep(600) as pooled")
         }
       }
       try await waitUntilRunning("as pooled", on: server)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)), .serialized) struct SecurityTests {
   /// A server with TLS for `127.0.0.1` and passwords; the authority's certificate is `ca.crt` in its folder.
-  private static let server = Result {
+  private static let server = Task {
     try TestServer(
       settings: ["listen_addresses=127.0.0.1", "ssl=on", "password_encryption=scram-sha-256"],
       hba: "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256"
@@ -24,14 +24,14 @@ import Testing
     }
   }
 
-  private static func dsn(_ more: String) throws -> String {
-    let server = try Self.server.get()
+  private static func dsn(_ more: String) async throws -> String {
+    let server = try await Self.server.value
     return "host=127.0.0.1 port=\(server.port) user=keeper dbname=postgres sslmode=verify-full "
       + "sslrootcert=\(server.folder)/ca.crt password=s3cr3t \(more)"
   }
 
   private static func makeUser() async throws {
-    try await withClient(on: try server.get()) { client in
+    try await withClient(on: try await server.value) { client in
       try await client.withConnection {
         try await $0.execute(
           unsafeSQL: "drop role if exists keeper; create role keeper login superuser password 's3cr3t'")
@@ -41,7 +41,7 @@ import Testing
 
   @Test func `a verified certificate and a SCRAM password let in`() async throws {
     try await Self.makeUser()
-    let dsn = try Self.dsn("")
+    let dsn = try await Self.dsn("")
     try await withClient({ $0.dsn = dsn }) { client in
       let row = try await client.query(
         """
@@ -58,8 +58,8 @@ import Testing
   @Test(arguments: ["host=localhost", "password=wrong", "sslrootcert=OTHER", "sslrootcert=/nowhere", "sslmode=disable"])
   func `whoever is not who they say stays out`(change: String) async throws {
     try await Self.makeUser()
-    let folder = try Self.server.get().folder
-    let dsn = try Self.dsn(change.replacing("OTHER", with: "\(folder)/other.crt"))
+    let folder = try await Self.server.value.folder
+    let dsn = try await Self.dsn(change.replacing("OTHER", with: "\(folder)/other.crt"))
     try await withClient({
       $0.dsn = dsn
       $0.acquireTimeout = .seconds(1)
@@ -71,14 +71,14 @@ import Testing
   }
 
   @Test func `the second of several hosts is tried`() async throws {
-    let server = try TestServer.shared.get()
+    let server = try await TestServer.shared.value
     let dsn =
       "host=/nowhere,\(server.folder) port=1,\(server.port) user=postgres dbname=postgres target_session_attrs=read-write"
     try await withClient({ $0.dsn = dsn }) { _ = try await $0.query("select 1") }
   }
 
   @Test func `a service file and a URI name the server`() async throws {
-    let server = try TestServer.shared.get()
+    let server = try await TestServer.shared.value
     let folder = try TestServer.newFolder()
     try Shell.run(
       "printf '%s\\n' '[mine]' 'host=\(server.folder)' 'port=\(server.port)' 'user=postgres' 'application_name=serviced' > \(folder)/services; chmod a+rx \(folder)"

@@ -50,6 +50,7 @@ import Testing
         }
       case 2:  // a cancel in the middle
         let task = Task { try await client.query("select owner from notes, pg_sleep(0.001)", as: session) }
+        try await client.query("select 1")  // by its answer the other is on its way, or done
         task.cancel()
         _ = try? await task.value
       case 3:  // the login itself, between all of them
@@ -70,13 +71,54 @@ import Testing
     return seen
   }
 
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: [
+      PostgresSession(role: "pg_monitor\0"), PostgresSession(role: "pg_monitor", claims: "{\"sub\":\"\0\"}"),
+    ])
+  func `a session that cannot be set runs nothing, and not as the login`(session: PostgresSession) async throws {
+    try await withClient { client in
+      await expect(.requestInvalid) { try await client.query("select current_user::text", as: session) }
+      await expect(.requestInvalid) {
+        try await client.withTransaction(as: session) { _ = try await $0.query("select current_user::text") }
+      }
+      await expect(.requestInvalid) {
+        try await client.withConnection { _ = try await $0.query("select current_user::text", as: session) }
+      }
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func `statements that a borrower prepares or drops do not outlive its use`()
+    async throws
+  {
+    let session = PostgresSession(role: "pg_monitor")
+    try await withClient({ $0.exclusiveConnections = 1 }) { client in
+      for round in 0..<3 {
+        try await client.withConnection { connection in
+          let user = try await connection.query("select current_user::text", as: session)[0].decode(String.self)
+          #expect(user == "pg_monitor")
+          for number in 0..<300 { try await connection.query("select \(unsafeSQL: String(round * 300 + number))") }
+          try await connection.execute(unsafeSQL: round == 1 ? "deallocate all" : "prepare mine as select 1")
+        }
+        try await client.withConnection { connection in
+          let user = try await connection.query("select current_user::text", as: session)[0].decode(String.self)
+          #expect(user == "pg_monitor")
+          let kept = try await connection.query("select count(*) from pg_prepared_statements")[0].decode(Int.self)
+          #expect(kept <= 256)
+          let mine = try await connection.query("select from pg_prepared_statements where name = 'mine'")
+          #expect(mine.isEmpty)
+        }
+      }
+    }
+  }
+
   @Test(.timeLimit(.minutes(1))) func `a role that the login may not become is refused`() async throws {
     try await withClient { client in
       try await client.withConnection {
         try await $0.execute(unsafeSQL: "create role humble login; create role proud nologin")
       }
     }
-    let server = try TestServer.shared.get()
+    let server = try await TestServer.shared.value
     try await withClient({ $0.dsn = server.dsn(user: "humble") }) { client in
       await expect(.databasePermission) { try await client.query("select 1", as: PostgresSession(role: "proud")) }
       let user = try await client.query("select current_user::text")[0].decode(String.self)

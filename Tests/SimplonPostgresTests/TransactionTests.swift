@@ -107,13 +107,13 @@ import Testing
   }
 
   @Test func `a cancelled statement is stopped on the server and its transaction undone`() async throws {
-    let server = try TestServer.shared.get()
+    let server = try await TestServer.shared.value
     try await withClient({ $0.exclusiveConnections = 1 }) { client in
       try await client.query("create table halfway (n int)")
       let task = Task {
-        try await client.withTransaction { connection in
+        try await client.withTransaction(as: PostgresSession(statementTimeout: .zero)) { connection in
           try await connection.query("insert into halfway values (1)")
-          try await connection.query("select pg_sleep(50) as halfway")
+          try await connection.query("select pg_sleep(600) as halfway")
         }
       }
       try await waitUntilRunning("as halfway", on: server)
@@ -124,6 +124,17 @@ import Testing
       while try await !client.query(active).isEmpty {}
       #expect(try await client.query("select from halfway").isEmpty)
       try await client.withConnection { _ = try await $0.query("select 1") }
+    }
+  }
+
+  @Test func `a statement whose preparation was skipped is prepared when it is needed`() async throws {
+    try await withClient { client in
+      try await client.withConnection { connection in
+        await expect(.databaseQuery) { try await connection.transaction(["select 1/0", "select 4711"]) }
+        try await connection.query("begin")
+        let value = try await connection.query("select 4711")[0].decode(Int.self)
+        #expect(value == 4711)
+      }
     }
   }
 

@@ -4,6 +4,8 @@ import Dispatch
 /// What PostgreSQL or libpq said.
 package struct TestSQLFailure: Error, CustomStringConvertible {
   package let text: String
+  /// PostgreSQL's code for what went wrong; nil when it was not PostgreSQL.
+  package var sqlState: String?
   package var description: String { text }
 }
 
@@ -33,6 +35,10 @@ private func blockingSQL(_ sql: String, dsn: String) throws -> [String?] {
     return (0..<PQntuples(result)).map { row in
       PQgetisnull(result, row, 0) == 1 ? nil : String(cString: PQgetvalue(result, row, 0))
     }
-  default: throw TestSQLFailure(text: String(cString: PQresultErrorMessage(result)))
+  default:
+    // PG_DIAG_SQLSTATE
+    let state = PQresultErrorField(result, CInt(UInt8(ascii: "C")))
+    throw TestSQLFailure(
+      text: String(cString: PQresultErrorMessage(result)), sqlState: state.map { String(cString: $0) })
   }
 }

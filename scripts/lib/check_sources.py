@@ -40,8 +40,12 @@ WITNESSES = {
     "==", "<", "hash", "encode", "description", "debugDescription", "makeAsyncIterator", "makeIterator", "next",
     "errorDescription", "startIndex", "endIndex", "index", "rawValue", "customMirror",
 }  # fmt: skip
-# A path of one person's machine: this very folder, or somebody's home.
-MACHINE_PATH = re.compile(re.escape(str(pathlib.Path.cwd())) + r"|/(?:home|Users)/[a-z]\w*/|/root/\w")
+# A path of one person's machine: this very folder, or somebody's home. A folder right below the root, as containers have
+# it, is too short to tell from other text.
+HERE = pathlib.Path.cwd()
+MACHINE_PATH = re.compile(
+    (rf"{re.escape(str(HERE))}(?=[/\s\"')]|$)|" if len(HERE.parts) > 2 else "") + r"/(?:home|Users)/[a-z]\w*/|/root/\w"
+)
 TEXT = {
     ".swift",
     ".c",

@@ -2,7 +2,14 @@
 # What this machine still lacks, and how it gets there. Sourced by the scripts.
 #
 # need NAME… checks each thing, says what it is about to install, and installs it with Debian's apt-get: as root, or with
-# sudo. With neither it prints the exact line and ends with 3. When everything is there it says and does nothing.
+# sudo. With neither it prints the exact line and ends with 3. When everything is there it says and does nothing. A script
+# calls it once, for everything at once: whoever may not install gets one line to hand on, not one after the other.
+
+# What a build needs, what a run needs, what the tests and the benchmarks need on top: names of Debian's packages.
+# shellcheck disable=SC2034  # for the scripts
+FOR_BUILD=(pkg-config libpq-dev libseccomp-dev) FOR_RUN=(postgresql bubblewrap python3)
+# shellcheck disable=SC2034
+FOR_TESTS=(pgbouncer openssl faketime python3-venv) FOR_BENCHMARKS=(python3-venv wrk)
 
 # Ends the script: 3 is "something could not be reached", as in the command line of Simplon itself.
 cannot() {
@@ -59,27 +66,32 @@ need() {
   fi
 
   echo "==> Installing with apt-get: ${missing[*]}"
-  local no_cluster=/etc/postgresql-common/createcluster.d/simplon.conf
-  case " ${missing[*]} " in
-    # Debian's package would make and keep a database cluster of its own; Simplon keeps a private one.
-    *" postgresql "*)
-      "${as_root[@]}" mkdir -p "$(dirname "$no_cluster")"
-      echo 'create_main_cluster = false' | "${as_root[@]}" tee "$no_cluster" >/dev/null
-      ;;
-  esac
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -qq &&
-    apt-get install -y -qq --no-install-recommends ${missing[*]}" </dev/null >/dev/null || cannot \
+  install_packages || cannot \
     "apt-get could not install: ${missing[*]}. Run this to see why, then $0 again:" "  $line"
-  if [ -e "$no_cluster" ]; then "${as_root[@]}" rm -f "$no_cluster"; fi
 
   for name in "${missing[@]}"; do
     is_there "$name" || cannot "$name was installed and is still not found."
   done
 }
 
+# install_packages: apt-get on $missing, in a shell of its own whose end also undoes what was only meant for the while.
+install_packages() (
+  no_cluster=/etc/postgresql-common/createcluster.d/simplon.conf
+  trap '"${as_root[@]}" rm -f "$no_cluster"' EXIT
+  case " ${missing[*]} " in
+    # Debian's package would make and keep a database cluster of its own; Simplon keeps a private one.
+    *" postgresql "*)
+      "${as_root[@]}" mkdir -p "$(dirname "$no_cluster")" &&
+        echo 'create_main_cluster = false' | "${as_root[@]}" tee "$no_cluster" >/dev/null || exit 1
+      ;;
+  esac
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -qq &&
+    apt-get install -y -qq --no-install-recommends ${missing[*]}" </dev/null >/dev/null
+)
+
 # Swift cannot be installed by apt-get; say where it comes from.
 need_swift() {
-  local version
+  local version major minor
   command -v swift >/dev/null || cannot "Simplon needs Swift 6.2 or later: https://www.swift.org/install"
   version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' | head -n 1)
   read -r major minor <<<"$version"
@@ -87,11 +99,3 @@ need_swift() {
     cannot "Simplon needs Swift 6.2 or later; this is ${major:-?}.${minor:-?}: https://www.swift.org/install"
   fi
 }
-
-# What a build needs, what a run needs, what the tests need on top.
-need_for_build() {
-  need_swift
-  need pkg-config libpq-dev libseccomp-dev
-}
-need_for_run() { need postgresql bubblewrap python3; }
-need_for_tests() { need pgbouncer openssl faketime python3-venv; }

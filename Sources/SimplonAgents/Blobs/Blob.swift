@@ -1,3 +1,5 @@
+import SimplonCore
+
 /// What names a stored file: its content's hash, and how long it is.
 package struct Blob: Hashable, Sendable {
   /// SHA-256 of the content, 64 lowercase hex digits.
@@ -12,16 +14,5 @@ package struct Blob: Hashable, Sendable {
   }
 
   /// Whether a text is a hash as we write them; nothing else ever becomes part of a path.
-  static func isHash(_ text: String) -> Bool {
-    text.utf8.count == 64
-      && text.utf8.allSatisfy {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-      }
-  }
-
-  /// Bytes as lowercase hex.
-  static func hex(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-  }
+  static func isHash(_ text: String) -> Bool { text.utf8.count == 64 && text.utf8.allSatisfy(\.isLowercaseHexDigit) }
 }

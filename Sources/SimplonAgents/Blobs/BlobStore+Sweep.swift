@@ -1,3 +1,4 @@
+package import FoundationEssentials
 import SimplonCore
 
 #if canImport(Glibc)
@@ -9,32 +10,32 @@ import SimplonCore
 extension BlobStore {
   /// Removes what nobody refers to any more, and what broken-off writes left behind.
   ///
-  /// Blobs are written before the row that refers to them, so young ones are spared whatever `sparing` says; one that
+  /// Blobs are written before the row that refers to them, so young ones are spared whatever `used` says; one that
   /// is stored again while this runs is young. Others may read and write meanwhile, on other hosts too.
   ///
   /// - Parameters:
   ///   - age: how long ago a blob must have been stored last; longer than any step may take.
-  ///   - sparing: gets up to 500 names, `{user id}/{sha256}`, and answers with those that are referred to.
+  ///   - used: gets a user, or nil for the shared files, and answers with the hashes of all that rows refer to,
+  ///     themselves or through a layer; nil to keep everything.
   /// - Returns: how many blobs were removed.
-  /// - Throws: `storage.unavailable`, `CancellationError`, and what `sparing` throws.
+  /// - Throws: `storage.unavailable`, `CancellationError`, and what `used` throws.
   package func sweep(
-    olderThan age: Duration, sparing: @Sendable ([String]) async throws -> Set<String>
+    olderThan age: Duration, used: @Sendable (UUID?) async throws -> Set<String>?
   ) async throws -> Int {
     let limit = Int(time(nil)) - Int(age.components.seconds)
     var removed = 0
-    for folder in try await offPool({ Self.names(in: root) }) where !folder.hasPrefix(".") {
+    for folder in try await offPool({ Self.names(in: root) }) {
+      // Another program's folder, such as a disk's lost+found, is not ours to sweep.
+      let user = UUID(uuidString: folder)
+      guard folder == self.folder(of: user) else { continue }
       let old = try await offPool {
         Self.names(in: "\(root)/\(folder)").filter { Blob.isHash($0) && Self.isOld("\(root)/\(folder)/\($0)", limit) }
       }
-      var rest = old.map { "\(folder)/\($0)" }[...]
-      while !rest.isEmpty {
-        try Task.checkCancellation()
-        let batch = Array(rest.prefix(500))
-        rest = rest.dropFirst(500)
-        let spared = try await sparing(batch)
-        removed += try await offPool {
-          try batch.count { try !spared.contains($0) && remove($0, notTouchedSince: limit) }
-        }
+      if old.isEmpty { continue }
+      try Task.checkCancellation()
+      guard let used = try await used(user) else { continue }
+      removed += try await offPool {
+        try old.count { try !used.contains($0) && remove("\(folder)/\($0)", notTouchedSince: limit) }
       }
     }
     try await offPool {

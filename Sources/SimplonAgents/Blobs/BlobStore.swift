@@ -11,7 +11,7 @@ package import SimplonCore
 /// Files by content, in a folder: `{user id}/{sha256}`, or `shared/{sha256}` for what belongs to nobody.
 ///
 /// A blob is there whole or not at all, also after a power failure, and never changes. Storing one again is harmless and
-/// makes it young, which keeps it from ``sweep(olderThan:sparing:)``. The folder may be on a volume that several hosts
+/// makes it young, which keeps it from ``sweep(olderThan:used:)``. The folder may be on a volume that several hosts
 /// share; ``id`` tells whether two of them see the same one.
 package struct BlobStore: Sendable {
   /// The folder.
@@ -28,7 +28,7 @@ package struct BlobStore: Sendable {
   /// - Throws: `storage.unavailable`, `storage.full`.
   package init(root: String) throws(SimplonError) {
     self.root = root
-    try Self.makeFolders(root + "/" + Self.incoming)
+    try File.makeFolders(root + "/" + Self.incoming, mode: 0o700, for: "make the file store's folder")
     _ = try File(root + "/" + Self.lockFile, O_RDWR | O_CREAT, for: "open the file store")
     id = try Self.readID(root)
   }
@@ -90,7 +90,7 @@ package struct BlobStore: Sendable {
       if more.isEmpty { break }
       bytes += more
     }
-    guard Blob.hex(SHA256.hash(data: bytes)) == sha256 else {
+    guard SHA256.hash(data: bytes).hex == sha256 else {
       throw SimplonError(.storageDamaged, "a stored file is not what its name says")
     }
     return bytes
@@ -119,14 +119,6 @@ package struct BlobStore: Sendable {
   }
 
   func folder(of user: UUID?) -> String { user?.uuidString.lowercased() ?? "shared" }
-
-  private static func makeFolders(_ path: String) throws(SimplonError) {
-    var at = path.hasPrefix("/") ? "" : "."
-    for name in path.split(separator: "/") {
-      at += "/" + name
-      guard mkdir(at, 0o700) == 0 || errno == EEXIST else { throw .storage("make the file store's folder") }
-    }
-  }
 
   /// Linking is the one step that makes the id: of two starters one wins, and nobody reads half an id.
   private static func readID(_ root: String) throws(SimplonError) -> UUID {

@@ -35,7 +35,7 @@ struct BlobWriter: ~Copyable {
 
   /// Puts the blob in its place, durably, or makes the one that is there already young.
   consuming func finish(for user: UUID?) throws(SimplonError) -> Blob {
-    let blob = Blob(sha256: Blob.hex(hash.finalize()), size: size)
+    let blob = Blob(sha256: hash.finalize().hex, size: size)
     let target = try store.path(of: blob.sha256, for: user)
     let folder = "\(store.root)/\(store.folder(of: user))"
     let (temporary, file, store) = (temporary, file.descriptor, store)

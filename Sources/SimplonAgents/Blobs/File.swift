@@ -85,7 +85,6 @@ struct File: ~Copyable {
   }
 
   /// Copies everything from here to the end of this file into another one, sharing the blocks where the file system can.
-  ///
   func copy(to target: borrowing File) throws(SimplonError) {
     // Refused across file systems, and 0 where it does not work: what is left then goes the long way.
     while simplon_copy_range(descriptor, target.descriptor) > 0 {}
@@ -104,16 +103,35 @@ struct File: ~Copyable {
   /// The names in this folder, without `.` and `..`.
   func names() throws(SimplonError) -> [FileName] {
     let own = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard own >= 0, let listing = fdopendir(own) else { throw .storage(purpose) }
+    guard own >= 0 else { throw .storage(purpose) }
+    guard let listing = fdopendir(own) else {
+      let number = errno
+      close(own)
+      throw .storage(purpose, number)
+    }
     defer { closedir(listing) }
     var names = [FileName]()
-    while let entry = readdir(listing) {
+    while true {
+      // Nil is the end or an error, and only the number tells which.
+      errno = 0
+      guard let entry = readdir(listing) else {
+        guard errno == 0 else { throw .storage(purpose) }
+        return names
+      }
       let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
         tuple.withMemoryRebound(to: CChar.self, capacity: 256) { FileName($0) }
       }
       if name.text != ".", name.text != ".." { names.append(name) }
     }
-    return names
+  }
+
+  /// Makes a folder and those above it, where they are missing.
+  static func makeFolders(_ path: String, mode: mode_t, for purpose: String) throws(SimplonError) {
+    var at = path.hasPrefix("/") ? "" : "."
+    for name in path.split(separator: "/") {
+      at += "/" + name
+      guard mkdir(at, mode) == 0 || errno == EEXIST else { throw .storage(purpose) }
+    }
   }
 }
 

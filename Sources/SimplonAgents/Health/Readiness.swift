@@ -5,7 +5,8 @@ package import SimplonPostgres
 package struct Readiness: Sendable {
   /// Whether requests can be served.
   package let ready: Bool
-  /// `database`, `tables_accessible`, `queue`, `workers`, `oldest_transaction_seconds`, `sandbox`, `realtime_enabled`.
+  /// `database`, `tables_accessible`, `events_have_a_place`, `queue` (counted to 10,000), `workers`,
+  /// `oldest_transaction_seconds` (of Simplon's own sessions), `sandbox`, `realtime_enabled`.
   package let details: JSON
 
   /// Makes an answer.
@@ -14,37 +15,53 @@ package struct Readiness: Sendable {
     self.details = details
   }
 
-  /// Asks the database; an answer that does not come within two seconds is "not ready".
+  /// Asks the database; ready are we when it answers in time and new runs find everything that they need there.
   ///
   /// - Parameters:
   ///   - engine: a client whose sessions are `service_role`.
   ///   - sandbox: the level found at start; nil in a process without a worker.
+  ///   - limit: how long it may take, the wait for a connection included.
   /// - Returns: the answer.
-  package static func probe(engine: PostgresClient, sandbox: SandboxLevel?) async -> Readiness {
+  package static func probe(
+    engine: PostgresClient, sandbox: SandboxLevel?, within limit: Duration = .seconds(2)
+  ) async -> Readiness {
     var details: [String: JSON] = ["realtime_enabled": false, "sandbox": sandbox?.json ?? .null]
     do {
-      let rows = try await engine.query(
-        """
-        select json_build_object(
-          'queue', json_build_object(
-            'ready', (select count(*) from agent_task_queue where ready_at <= now()),
-            'oldest_seconds', (select round(extract(epoch from now() - min(ready_at))::numeric, 3) from agent_task_queue
-              where ready_at <= now())),
-          'workers', (select count(*) from simplon.workers where alive_until > now()),
-          'oldest_transaction_seconds', (select round(extract(epoch from now() - min(xact_start))::numeric, 3)
-            from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()),
-          'tables_accessible', (select json_object_agg(name, coalesce(has_table_privilege(to_regclass(name), 'select'), false))
-            from unnest(array['agent_instances', 'agent_executions', 'agent_runs', 'agent_steps', 'agent_messages',
-              'agent_artifacts', 'agent_task_queue', 'agent_task_logs', 'system_health']) as name))::text
-        """, as: PostgresSession(statementTimeout: .seconds(2)))
-      if let row = rows.first, let found = try JSON(parsing: try row.decode(String.self)).object {
-        details.merge(found) { _, new in new }
+      let found = try await withThrowingTaskGroup(of: JSON.self) { group in
+        group.addTask { try await ask(engine, limit) }
+        group.addTask {
+          try await Task.sleep(for: limit)
+          throw SimplonError(.databaseTimeout, "the database did not answer in \(limit.short)")
+        }
+        defer { group.cancelAll() }
+        return try await group.next()
       }
+      details.merge(found?.object ?? [:]) { _, new in new }
       details["database"] = "ok"
-      return Readiness(ready: true, details: .object(details))
+      let isComplete = details["tables_accessible"]?.object?.values.allSatisfy { $0 == true } == true
+      return Readiness(ready: isComplete && details["events_have_a_place"] == true, details: .object(details))
     } catch {
       details["database"] = .string(SimplonError(wrapping: error).code.rawValue)
       return Readiness(ready: false, details: .object(details))
     }
+  }
+
+  private static func ask(_ engine: PostgresClient, _ limit: Duration) async throws -> JSON {
+    let rows = try await engine.query(
+      """
+      with ready as materialized (
+        select ready_at from agent_task_queue where ready_at <= now() order by priority desc, ready_at limit 10000)
+      select json_build_object(
+        'queue', (select json_build_object(
+          'ready', count(*), 'oldest_seconds', round(extract(epoch from now() - min(ready_at))::numeric, 3)) from ready),
+        'workers', (select count(*) from simplon.workers where alive_until > now()),
+        'oldest_transaction_seconds', (select round(extract(epoch from now() - min(xact_start))::numeric, 3)
+          from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()),
+        'events_have_a_place', simplon.has_log_partition(simplon.uuid_v7()),
+        'tables_accessible', (select json_object_agg(name, coalesce(has_table_privilege(to_regclass(name), 'select'), false))
+          from unnest(array['agent_instances', 'agent_executions', 'agent_runs', 'agent_steps', 'agent_messages',
+            'agent_artifacts', 'agent_task_queue', 'agent_task_logs', 'system_health']) as name))::text
+      """, as: PostgresSession(statementTimeout: limit))
+    return try rows.first.map { try JSON(parsing: try $0.decode(String.self)) } ?? .null
   }
 }

@@ -1,4 +1,3 @@
-import Crypto
 package import SimplonCore
 
 /// The files that one step made, changed or removed, against the files it started with.
@@ -18,9 +17,6 @@ package struct LayerManifest: Hashable, Sendable {
   package var json: JSON {
     ["v": 1, "entries": .array(entries.sorted { $0.key < $1.key }.map { $0.value.json(at: $0.key) })]
   }
-
-  /// SHA-256 of the canonical form, in hex.
-  package var hash: String { Blob.hex(SHA256.hash(data: json.utf8)) }
 
   /// Reads the canonical form.
   ///

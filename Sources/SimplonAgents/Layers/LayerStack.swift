@@ -6,16 +6,16 @@ package struct LayerStack: Sendable {
   package struct Layer: Sendable {
     /// The step that left it.
     package let stepID: String
-    /// Every step that it needs, directly or not: over their layers its own wins.
-    package let ancestors: Set<String>
     /// What it left.
     package let manifest: LayerManifest
+    /// Whether it needs another step, directly or not: over that one's layer its own wins.
+    package let needs: @Sendable (_ other: String) -> Bool
 
     /// Makes a layer.
-    package init(stepID: String, ancestors: Set<String>, manifest: LayerManifest) {
+    package init(stepID: String, manifest: LayerManifest, needs: @escaping @Sendable (_ other: String) -> Bool) {
       self.stepID = stepID
-      self.ancestors = ancestors
       self.manifest = manifest
+      self.needs = needs
     }
   }
 
@@ -39,7 +39,7 @@ package struct LayerStack: Sendable {
     for path in writers.keys.sorted() {
       let writing = writers[path] ?? []
       let last = writing.filter { one in
-        !writing.contains { layers[$0].ancestors.contains(layers[one].stepID) }
+        !writing.contains { layers[$0].needs(layers[one].stepID) }
       }
       guard let first = last.first, let entry = layers[first].manifest.entries[path] else { continue }
       for other in last where layers[other].manifest.entries[path] != entry { throw conflict(first, other, at: path) }

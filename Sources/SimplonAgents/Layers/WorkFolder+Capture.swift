@@ -22,6 +22,8 @@ extension WorkFolder {
   /// - Throws: `tool.limit` beyond the limits; `storage.full`, `storage.unavailable`.
   func capture(since view: LayerView, limits: SandboxLimits) throws(SimplonError) -> Captured {
     var walk = Walk(folder: self, view: view, limits: limits)
+    // A tool of our own user may have closed even this one; that must not look like a fault of the machine.
+    chmod(path, 0o700)
     try walk.enter(File(path, O_RDONLY | O_DIRECTORY, for: "read a step's files"), nil)
     for path in view.entries.keys where !walk.seen.contains(path) { walk.captured.layer.entries[path] = .deleted }
     return walk.captured
@@ -49,7 +51,10 @@ private struct Walk {
         continue
       }
       var info = stat()
-      guard fstatat(directory.descriptor, name.bytes, &info, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+      // A file that cannot be seen must not count as one that the tool removed.
+      guard fstatat(directory.descriptor, name.bytes, &info, AT_SYMLINK_NOFOLLOW) == 0 else {
+        throw .storage("read a step's files")
+      }
       let mode = Int(info.st_mode & 0o777)
       switch info.st_mode & S_IFMT {
       case S_IFDIR:
@@ -94,7 +99,7 @@ private struct Walk {
         if more.isEmpty { break }
         hash.update(data: more)
       }
-      if Blob.hex(hash.finalize()) == before.sha256 { return before }
+      if hash.finalize().hex == before.sha256 { return before }
       lseek(file.descriptor, 0, SEEK_SET)
     }
     return try folder.blobs.store(file, for: folder.user)

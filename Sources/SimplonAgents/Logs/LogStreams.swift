@@ -20,7 +20,7 @@ package final class LogStreams: Service {
   private struct Feed {
     /// The last event given to subscribers.
     var mark: Int64
-    var subscribers: [Int: AsyncStream<[LogEvent]>.Continuation] = [:]
+    var subscribers: [Int: AsyncStream<[StoredEvent]>.Continuation] = [:]
   }
 
   private struct State {
@@ -57,8 +57,8 @@ package final class LogStreams: Service {
   /// stops.
   ///
   /// - Parameters:
-  ///   - run: a run that the caller may follow (``Runs/authorizeStream(of:as:)``).
-  ///   - after: exclusive; at most the run's last number.
+  ///   - run: a run that the caller may follow (``Runs/authorizeStream(of:after:as:)``).
+  ///   - after: exclusive.
   /// - Returns: the batches.
   package func subscribe(to run: UUID, after: Int64) -> LogSubscription {
     LogSubscription(streams: self, run: run, last: after)
@@ -83,38 +83,44 @@ package final class LogStreams: Service {
             self.calls.post(())
           }
         }
+        var isDown = false
         while await !self.calls.take().isEmpty {
-          await self.readHinted()
+          do {
+            try await self.readHinted()
+            isDown = false
+          } catch {
+            // Once an outage, however often it is tried.
+            if !isDown { self.logger.warning("streams wait for the database", metadata: ["error": "\(error)"]) }
+            isDown = true
+          }
           // What comes within this time is read at once.
           try? await Task.sleep(for: .milliseconds(10))
         }
         group.cancelAll()
       }
     }
-    state.withLock { state in
+    // Finishing one calls `leave`, so it is done outside of the lock.
+    let left = state.withLock { state in
       state.isStopped = true
-      for feed in state.feeds.values { for subscriber in feed.subscribers.values { subscriber.finish() } }
-      state.feeds = [:]
+      defer { state.feeds = [:] }
+      return state.feeds.values.flatMap(\.subscribers.values)
     }
+    for subscriber in left { subscriber.finish() }
   }
 
-  private func readHinted() async {
+  private func readHinted() async throws {
     var marks = state.withLock { state in
       defer { state.hints = [] }
       return state.feeds.filter { state.hints.contains($0.key) }.mapValues(\.mark)
     }
     while !marks.isEmpty {
-      do {
-        let events = try await queue.events(above: marks, limit: Self.page)
-        publish(events)
-        marks = events.filter { $0.value.count == Self.page }.compactMapValues { $0.last?.seq }
-      } catch {
-        return logger.warning("streams wait for the database", metadata: ["error": "\(error)"])
-      }
+      let events = try await queue.events(above: marks, limit: Self.page)
+      publish(events)
+      marks = events.filter { $0.value.count == Self.page }.compactMapValues { $0.last?.seq }
     }
   }
 
-  private func publish(_ events: [UUID: [LogEvent]]) {
+  private func publish(_ events: [UUID: [StoredEvent]]) {
     state.withLock { state in
       for (run, batch) in events {
         guard let last = batch.last, var feed = state.feeds[run], last.seq > feed.mark else { continue }
@@ -128,26 +134,32 @@ package final class LogStreams: Service {
   // MARK: For subscriptions
 
   /// Events after a number, from the table.
-  func read(_ run: UUID, after: Int64) async throws -> [LogEvent] {
+  func read(_ run: UUID, after: Int64) async throws -> [StoredEvent] {
     try await queue.events(above: [run: after], limit: Self.page)[run] ?? []
   }
 
   /// Joins the live feed of a subscriber that stands at `last`.
-  func join(_ run: UUID, last: Int64) -> AsyncStream<[LogEvent]> {
+  func join(_ run: UUID, last: Int64) -> AsyncStream<[StoredEvent]> {
+    // The newest are kept: what a slow reader has missed shows in the next one that it gets, `done` at the latest.
     let (stream, continuation) = AsyncStream.makeStream(
-      of: [LogEvent].self, bufferingPolicy: .bufferingOldest(Self.buffer))
-    let id = state.withLock { state -> Int in
+      of: [StoredEvent].self, bufferingPolicy: .bufferingNewest(Self.buffer))
+    let id = state.withLock { state -> Int? in
+      guard !state.isStopped else { return nil }
       state.nextID += 1
-      if state.isStopped {
-        continuation.finish()
-      } else {
-        state.feeds[run, default: Feed(mark: last)].subscribers[state.nextID] = continuation
-        state.hints.insert(run)
-      }
+      var feed = state.feeds[run] ?? Feed(mark: last)
+      // One that stands behind the others makes them see numbers again, which they skip.
+      feed.mark = min(feed.mark, last)
+      feed.subscribers[state.nextID] = continuation
+      state.feeds[run] = feed
+      state.hints.insert(run)
       return state.nextID
     }
-    continuation.onTermination = { [weak self] _ in self?.leave(run, id) }
-    calls.post(())
+    if let id {
+      continuation.onTermination = { [weak self] _ in self?.leave(run, id) }
+      calls.post(())
+    } else {
+      continuation.finish()
+    }
     return stream
   }
 
@@ -164,7 +176,7 @@ package final class LogStreams: Service {
 /// It is read once, by one task.
 package struct LogSubscription: AsyncSequence, Sendable {
   /// A batch, in order.
-  package typealias Element = [LogEvent]
+  package typealias Element = [StoredEvent]
 
   let streams: LogStreams
   let run: UUID
@@ -178,8 +190,9 @@ package struct LogSubscription: AsyncSequence, Sendable {
     private let run: UUID
     private var last: Int64
     private var isBehind = true
-    private var isOver = false
-    private var live: AsyncStream<[LogEvent]>.Iterator?
+    /// Whether the last event given was `done`.
+    private var isDone = false
+    private var live: AsyncStream<[StoredEvent]>.Iterator?
 
     init(streams: LogStreams, run: UUID, last: Int64) {
       self.streams = streams
@@ -190,12 +203,13 @@ package struct LogSubscription: AsyncSequence, Sendable {
     /// The next batch; nil at the end.
     ///
     /// - Throws: `database.*`; the reader comes back with its last number.
-    package mutating func next() async throws -> [LogEvent]? {
-      while !isOver {
+    package mutating func next() async throws -> [StoredEvent]? {
+      while isBehind || !isDone {
         if isBehind {
           let page = try await streams.read(run, after: last)
           isBehind = page.count == LogStreams.page
           if !page.isEmpty { return take(page) }
+          if isDone { break }
         }
         if live == nil {
           live = streams.join(run, last: last).makeAsyncIterator()
@@ -205,7 +219,7 @@ package struct LogSubscription: AsyncSequence, Sendable {
         }
         guard let batch = await live?.next(isolation: #isolation) else { break }
         guard let first = batch.first else { continue }
-        if first.seq > last + 1 {
+        if first.seq - 1 > last {
           isBehind = true
         } else if let fresh = batch.firstIndex(where: { $0.seq > last }) {
           return take(Array(batch[fresh...]))
@@ -214,9 +228,9 @@ package struct LogSubscription: AsyncSequence, Sendable {
       return nil
     }
 
-    private mutating func take(_ batch: [LogEvent]) -> [LogEvent] {
+    private mutating func take(_ batch: [StoredEvent]) -> [StoredEvent] {
       last = batch.last?.seq ?? last
-      isOver = batch.last?.kind == "done" && !isBehind
+      isDone = batch.last?.kind == "done"
       return batch
     }
   }

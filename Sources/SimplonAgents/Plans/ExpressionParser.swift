@@ -101,7 +101,7 @@ struct ExpressionParser {
     if let text = try quoted() {
       member = .name(text)
     } else {
-      let digits = bytes[at...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+      let digits = bytes[at...].prefix(while: \.isDigit)
       guard let index = Int(Substring(decoding: digits, as: UTF8.self)) else {
         throw expected("an index from 0 or a quoted name")
       }
@@ -162,13 +162,8 @@ struct ExpressionParser {
 }
 
 extension UInt8 {
-  fileprivate var isNameStart: Bool {
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self)
-      || self == UInt8(ascii: "_")
-  }
-  fileprivate var isNamePart: Bool {
-    isNameStart || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) || self == UInt8(ascii: "-")
-  }
+  fileprivate var isNameStart: Bool { isLetter || self == UInt8(ascii: "_") }
+  fileprivate var isNamePart: Bool { isNameStart || isDigit || self == UInt8(ascii: "-") }
   fileprivate var isSpace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
 }
 

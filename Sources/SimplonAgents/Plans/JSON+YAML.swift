@@ -106,12 +106,11 @@ private func radix(of text: String) -> Int? {
 /// A decimal number of the core schema as JSON writes it, or nil: `+07.` becomes `7`, `.5` becomes `0.5`.
 private func decimal(_ text: String) -> String? {
   let rest = text.utf8.first.map { "+-".utf8.contains($0) } == true ? text.utf8.dropFirst() : text.utf8[...]
-  func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
-  let whole = rest.prefix(while: isDigit)
+  let whole = rest.prefix(while: \.isDigit)
   var tail = rest.dropFirst(whole.count)
   var fraction = tail.prefix(0)
   if tail.first == UInt8(ascii: ".") {
-    fraction = tail.dropFirst().prefix(while: isDigit)
+    fraction = tail.dropFirst().prefix(while: \.isDigit)
     tail = tail.dropFirst(1 + fraction.count)
   }
   guard !(whole.isEmpty && fraction.isEmpty), rest.count <= 1000 else { return nil }

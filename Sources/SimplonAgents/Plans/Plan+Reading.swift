@@ -172,13 +172,8 @@ extension Expression {
 
 extension String {
   fileprivate var isStepID: Bool {
-    guard let first = utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first), utf8.count <= 64 else {
-      return false
-    }
-    return utf8.allSatisfy {
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-        || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
-    }
+    guard let first = utf8.first, first.isLowercaseLetter, utf8.count <= 64 else { return false }
+    return utf8.allSatisfy { $0.isLowercaseLetter || $0.isDigit || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") }
   }
 }
 

@@ -83,6 +83,12 @@ package struct Plan: Sendable, Hashable {
     guard let step = positions[id] else { return [] }
     return graph.order.filter { graph.reaches(from: step, to: $0) }.map { steps[$0].id }
   }
+
+  /// Whether a step needs another, directly or through others.
+  func needs(_ id: String, _ other: String) -> Bool {
+    guard let step = positions[id], let other = positions[other] else { return false }
+    return graph.reaches(from: step, to: other)
+  }
 }
 
 extension Plan {

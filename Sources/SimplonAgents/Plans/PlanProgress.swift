@@ -42,6 +42,9 @@ package struct PlanProgress: Sendable {
   private var left: Int
   private var failure: SimplonError?
 
+  /// Whether a step has failed for good: nothing starts any more.
+  package var hasFailed: Bool { failure != nil }
+
   /// Takes up a plan where it stands.
   ///
   /// - Parameters:
@@ -165,20 +168,23 @@ package struct PlanProgress: Sendable {
 }
 
 extension PlanProgress {
-  /// The settled steps that a resumed run keeps.
+  /// The settled steps that a run keeps which is taken up again.
   ///
-  /// These are the steps that went well, those whose failure the plan lets pass, and those skipped for a condition. A
-  /// failed or cancelled step is done again, and with it what was skipped because of it.
+  /// All but the cancelled ones, and but those that were skipped because of a step that is not settled any more: that
+  /// one is done again, and they are decided again.
   package static func kept(of settled: [String: SettledStep], in plan: Plan) -> [String: SettledStep] {
     var kept = [String: SettledStep]()
     for index in plan.graph.order {
       let step = plan.steps[index]
-      guard let result = settled[step.id], step.needs.allSatisfy({ kept[$0] != nil }) else { continue }
-      switch result.status {
-      case .completed, .skipped: kept[step.id] = result
-      case .failed where step.continueOnError: kept[step.id] = result
-      default: break
+      guard let result = settled[step.id], result.status != .cancelled else { continue }
+      let isBarred = step.needs.contains { need in
+        switch kept[need]?.status {
+        case .skipped: true
+        case .failed: plan[need]?.continueOnError != true
+        default: false
+        }
       }
+      if isBarred || step.needs.allSatisfy({ kept[$0] != nil }) { kept[step.id] = result }
     }
     return kept
   }

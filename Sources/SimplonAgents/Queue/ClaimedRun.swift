@@ -15,9 +15,11 @@ struct ClaimedRun: Sendable {
   let attempt: Int
   let userID: UUID?
   let hasPrompt: Bool
-  let plan: JSON?
+  /// JSON text, unread: one run's values must not spoil a claim of many.
+  let plan: String?
   let workflow: String?
-  let metadata: JSON
+  /// JSON text, unread.
+  let metadata: String
 }
 
 /// A step of the attempt as an earlier holder left it.
@@ -29,6 +31,8 @@ struct StepRecord: Sendable {
   /// How often it failed and was to be repeated.
   let failures: Int
   let layerHash: String?
+  /// What is left of the wait before it is repeated.
+  var retryIn = Duration.zero
 }
 
 /// An event to be written.

@@ -19,17 +19,31 @@ struct QueueStore: Sendable {
     ).map(ClaimedRun.init(row:))
   }
 
-  /// Renews the worker's leases and says that it lives; gives what it still holds.
-  func renew(_ report: WorkerReport, lease: Duration) async throws -> Set<HeldRun> {
+  /// Renews the leases of these runs and says that the worker lives; gives what it still holds, and how many runs are
+  /// ready to be claimed (counted to 10,000) and for how many seconds the first of them has been.
+  func renew(
+    _ runs: [UUID], _ report: WorkerReport, lease: Duration
+  ) async throws -> (held: Set<HeldRun>, ready: Int, oldest: Double) {
     let answers = try await client.transaction([
-      "select run_id, epoch from simplon.renew_leases(\(report.id), \(interval(lease))::interval)",
+      "select run_id, epoch from simplon.renew_leases(\(report.id), \(runs), \(interval(lease))::interval)",
       """
       select simplon.report_worker(\(report.id), \(report.name), \(report.version), \(Int32(AgentSchema.engineVersion)),
         \(Int32(report.slots)), \(Int32(report.running)), \(report.sandbox), \(report.draining),
         \(interval(lease))::interval)
       """,
+      """
+      select count(*), coalesce(extract(epoch from now() - min(ready_at)), 0)::float8 from (
+        select ready_at from agent_task_queue where ready_at <= now() order by priority desc, ready_at limit 10000) q
+      """,
     ])
-    return try Set((answers.first.map { Array($0) } ?? []).map(HeldRun.init(row:)))
+    let held = try Set((answers.first.map { Array($0) } ?? []).map(HeldRun.init(row:)))
+    let (ready, oldest) = try answers.last?.first?.decode(Int64.self, Double.self) ?? (Int64(0), 0.0)
+    return (held, Int(ready), oldest)
+  }
+
+  /// Says that the worker has ended.
+  func retire(_ worker: UUID) async throws {
+    _ = try await client.query("select simplon.retire_worker(\(worker))")
   }
 
   /// What the database says the worker holds.
@@ -49,8 +63,9 @@ struct QueueStore: Sendable {
   func steps(of run: UUID, attempt: Int) async throws -> [StepRecord] {
     try await client.query(
       """
-      select step_id, status, output, error, failures, layer from agent_steps
-      where run_id = \(run) and attempt = \(Int32(attempt))
+      select step_id, status, output, error, failures, layer,
+        coalesce(extract(epoch from retry_at - clock_timestamp()) * 1000, 0)::bigint
+      from agent_steps where run_id = \(run) and attempt = \(Int32(attempt))
       """
     ).map(StepRecord.init(row:))
   }
@@ -101,22 +116,22 @@ struct QueueStore: Sendable {
   // MARK: Streams
 
   /// Events above each run's mark, in order, at most `limit` a run.
-  func events(above marks: [UUID: Int64], limit: Int) async throws -> [UUID: [LogEvent]] {
+  func events(above marks: [UUID: Int64], limit: Int) async throws -> [UUID: [StoredEvent]] {
     let runs = Array(marks.keys)
     let rows = try await client.query(
       """
       select m.run_id, l.seq, to_json(l.at) #>> '{}', l.level, l.kind, l.payload::text
       from unnest(\(runs), \(runs.map { marks[$0] ?? 0 })) as m (run_id, seq)
-      join simplon.run_state s on s.run_id = m.run_id and s.next_seq > m.seq + 1
+      join simplon.run_state s on s.run_id = m.run_id and s.next_seq - 1 > m.seq
       cross join lateral (
         select * from agent_task_logs a where a.run_id = m.run_id and a.seq > m.seq order by a.seq limit \(limit)) l
       order by 1, 2
       """)
-    var events = [UUID: [LogEvent]]()
+    var events = [UUID: [StoredEvent]]()
     for row in rows {
       let (run, seq, at, level, kind, payload) = try row.decode(
         UUID.self, Int64.self, String.self, String.self, String.self, String.self)
-      events[run, default: []].append(LogEvent(seq: seq, at: at, level: level, kind: kind, payload: payload))
+      events[run, default: []].append(StoredEvent(seq: seq, at: at, level: level, kind: kind, payload: payload))
     }
     return events
   }
@@ -154,6 +169,13 @@ struct QueueStore: Sendable {
     }
   }
 
+  /// Whether the caller is the one to do a thing that all workers together do once in a while.
+  func takeTurn(at name: String, every interval: Duration) async throws -> Bool {
+    try await !client.query(
+      "select from simplon.take_turn(\(name), \(self.interval(interval))::interval) as t (mine) where mine"
+    ).isEmpty
+  }
+
   /// Records a fact about this database once; gives the one that stands.
   func settle(setting name: String, to value: String) async throws -> String {
     let rows = try await client.query("select simplon.settle_setting(\(name), \(value))")
@@ -173,19 +195,20 @@ extension HeldRun {
 extension ClaimedRun {
   fileprivate init(row: PostgresRow) throws(SimplonError) {
     let (run, epoch, next, attempt, user, hasPrompt, plan, workflow, metadata) = try row.decode(
-      UUID.self, Int32.self, Int64.self, Int32.self, UUID?.self, Bool.self, JSON?.self, String?.self, JSON.self)
+      UUID.self, Int32.self, Int64.self, Int32.self, UUID?.self, Bool.self, PostgresJSONText?.self, String?.self,
+      PostgresJSONText.self)
     self.init(
       held: HeldRun(id: run, epoch: Int(epoch)), nextSeq: next, attempt: Int(attempt), userID: user,
-      hasPrompt: hasPrompt, plan: plan, workflow: workflow, metadata: metadata)
+      hasPrompt: hasPrompt, plan: plan?.text, workflow: workflow, metadata: metadata.text)
   }
 }
 
 extension StepRecord {
   fileprivate init(row: PostgresRow) throws(SimplonError) {
-    let (id, status, output, error, failures, layer) = try row.decode(
-      String.self, String.self, JSON?.self, JSON?.self, Int32.self, String?.self)
+    let (id, status, output, error, failures, layer, wait) = try row.decode(
+      String.self, String.self, JSON?.self, JSON?.self, Int32.self, String?.self, Int64.self)
     self.init(
       id: id, status: StepStatus(rawValue: status) ?? .pending, output: output, error: error,
-      failures: Int(failures), layerHash: layer)
+      failures: Int(failures), layerHash: layer, retryIn: .milliseconds(max(wait, 0)))
   }
 }

@@ -46,7 +46,7 @@ actor Settler {
   private let queue: QueueStore
   private let logger: Logger
   private var waiters: [Waiter] = []
-  private var underWay = 0
+  private(set) var underWay = 0
 
   init(queue: QueueStore, logger: Logger) {
     self.queue = queue
@@ -63,6 +63,9 @@ actor Settler {
       pump()
     }
   }
+
+  /// How many writes gather for the next batch.
+  var gathered: Int { waiters.count }
 
   private func pump() {
     while underWay < Self.mostAtOnce, !waiters.isEmpty {
@@ -86,12 +89,13 @@ actor Settler {
     while !open.isEmpty {
       do {
         let written = try await queue.write(open.map(\.entry))
-        let left = open.filter { waiter in
+        open = open.filter { waiter in
           guard let next = written[waiter.entry.run.id] else { return true }
           waiter.continuation.resume(returning: next)
           return false
         }
-        open = left.isEmpty ? [] : try await sortOut(left)
+        if !open.isEmpty { try await sortOut(open) }
+        open = []
       } catch let error as SimplonError where error.isFinal {
         guard open.count > 1 else { return open[0].continuation.resume(throwing: error) }
         // One run's values were refused: let each stand for itself.
@@ -111,7 +115,7 @@ actor Settler {
   }
 
   /// Entries that were left out: an earlier try had arrived, or the run is lost.
-  private func sortOut(_ left: [Waiter]) async throws -> [Waiter] {
+  private func sortOut(_ left: [Waiter]) async throws {
     let positions = try await queue.positions(of: left.map(\.entry.run.id))
     for waiter in left {
       let entry = waiter.entry
@@ -122,15 +126,16 @@ actor Settler {
         waiter.continuation.resume(throwing: SimplonError.stale(entry.run))
       }
     }
-    return []
   }
 }
 
 extension SimplonError {
-  /// Whether sending the same write again is pointless.
+  /// Whether sending the same write again is pointless: its own values are refused.
   ///
-  /// An unknown outcome is not: a write is done at most once.
-  var isFinal: Bool { retry == .never && code != .databaseOutcomeUnknown }
+  /// Whatever else is wrong with a database, slowness included, may pass; and a write is done at most once.
+  var isFinal: Bool {
+    [.databaseConstraint, .databaseQuery, .databaseDecoding, .requestInvalid, .requestTooLarge].contains(code)
+  }
 
   static func stale(_ run: HeldRun) -> SimplonError {
     SimplonError(.runStale, "run \(run.id.uuidString.lowercased()) is no longer held in epoch \(run.epoch)")

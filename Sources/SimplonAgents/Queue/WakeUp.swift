@@ -84,14 +84,16 @@ package final class WakeUp: Service {
         }
       }
       do {
-        if queue { _ = try await client.query("select pg_notify(\(Self.queueChannel), '')") }
+        // Nothing here has to survive, so nobody waits for the disk.
+        var queries: [PostgresQuery] = ["select set_config('synchronous_commit', 'off', true)"]
+        if queue { queries.append("select pg_notify(\(Self.queueChannel), '')") }
         // A payload holds at most 8,000 bytes: 200 ids.
         var rest = runs.map { $0.uuidString }[...]
         while !rest.isEmpty {
-          let payload = rest.prefix(200).joined(separator: ",")
+          queries.append("select pg_notify(\(Self.runsChannel), \(rest.prefix(200).joined(separator: ",")))")
           rest = rest.dropFirst(200)
-          _ = try await client.query("select pg_notify(\(Self.runsChannel), \(payload))")
         }
+        try await client.transaction(queries)
       } catch {
         logger.debug("notification was not sent", metadata: ["error": "\(error)"])
       }
@@ -112,6 +114,7 @@ package final class WakeUp: Service {
         }
       }
     } catch {
+      guard !Task.isCancelled else { return }
       logger.warning("notifications are not received; polling goes on", metadata: ["error": "\(error)"])
     }
   }

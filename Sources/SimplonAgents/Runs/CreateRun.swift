@@ -11,14 +11,8 @@ package struct CreateRun: Sendable {
   package var workflow: String?
   /// The agent's name.
   package var agent: String?
-  /// The model's name.
-  package var model: String?
   /// The tools that the run may use; nil means all.
   package var tools: [String]?
-  /// The connectors that the run may use.
-  package var connectors: [String]?
-  /// Caps on what the run may spend.
-  package var budget: JSON?
   /// The caller's own notes, at most 64 KiB of JSON.
   package var metadata: JSON?
   /// The app's thing that the run is about.
@@ -28,17 +22,19 @@ package struct CreateRun: Sendable {
 
   /// Reads a request body; the member `action` must be taken out before.
   ///
-  /// - Throws: `request.invalid` and `request.unknown_field`; `request.too_large` for a prompt or metadata beyond the limit.
+  /// - Throws: `request.invalid` and `request.unknown_field`; `request.not_supported` for fields that come later;
+  ///   `request.too_large` for a prompt or metadata beyond the limit.
   package init(json: JSON) throws(SimplonError) {
     var fields = try Fields(json, "the request")
     prompt = try fields.string("prompt")
     plan = fields.json("plan")
     workflow = try fields.string("workflow")
     agent = try fields.string("agent")
-    model = try fields.string("model")
+    for name in ["model", "connectors", "budget"] where fields.json(name) != nil {
+      throw SimplonError(
+        .requestNotSupported, "\"\(name)\" is not there yet", hint: "Leave it out.", details: ["field": .string(name)])
+    }
     tools = try fields.strings("tools")
-    connectors = try fields.strings("connectors")
-    budget = try fields.object("budget").map(JSON.object)
     metadata = try fields.object("metadata").map(JSON.object)
     start = try fields.bool("start") ?? true
     if let text = try fields.string("project_id") {
@@ -52,13 +48,10 @@ package struct CreateRun: Sendable {
     guard prompt?.isEmpty != true else { throw fields.wrong("prompt", "must not be empty") }
     try Self.limit("prompt", prompt?.utf8.count ?? 0, to: 1_048_576)
     try Self.limit("metadata", metadata?.utf8.count ?? 0, to: 65_536)
-    try Self.limit("budget", budget?.utf8.count ?? 0, to: 65_536)
-    for (name, text) in [("agent", agent), ("model", model), ("workflow", workflow)] {
+    for (name, text) in [("agent", agent), ("workflow", workflow)] {
       try Self.limit(name, text?.utf8.count ?? 0, to: 255)
     }
-    for (name, list) in [("tools", tools), ("connectors", connectors)] {
-      try Self.limit(name, list?.reduce(list?.count ?? 0) { $0 + $1.utf8.count } ?? 0, to: 16_384)
-    }
+    try Self.limit("tools", tools?.reduce(tools?.count ?? 0) { $0 + $1.utf8.count } ?? 0, to: 16_384)
     if let prompt, prompt.utf8.contains(0) { throw fields.wrong("prompt", "must not contain U+0000") }
   }
 
@@ -71,10 +64,7 @@ package struct CreateRun: Sendable {
     members["plan"] = plan
     members["workflow"] = workflow.map(JSON.string)
     members["agent"] = agent.map(JSON.string)
-    members["model"] = model.map(JSON.string)
     members["tools"] = tools.map { .array($0.map(JSON.string)) }
-    members["connectors"] = connectors.map { .array($0.map(JSON.string)) }
-    members["budget"] = budget
     members["metadata"] = metadata
     members["project_id"] = projectID.map { .string($0.uuidString) }
     if !start { members["start"] = false }

@@ -1,3 +1,4 @@
+import Crypto
 import FoundationEssentials
 import Logging
 import SimplonCore
@@ -34,7 +35,7 @@ struct RunExecution: Sendable {
     do {
       do {
         try await drive(journal)
-      } catch let error as SimplonError where error.isFinal && error.code != .runStale {
+      } catch let error as SimplonError where error.isFinal {
         // What can never be written, however often the run is taken up, ends it.
         logger.error("run cannot go on", metadata: ["error": "\(String(reflecting: error))"])
         try await journal.write(RunTurn(ending: .failed(error: error.json)))
@@ -49,12 +50,14 @@ struct RunExecution: Sendable {
   }
 
   private func drive(_ journal: RunJournal) async throws {
-    guard let json = claim.plan else {
+    guard let text = claim.plan else {
       return try await journal.write(RunTurn(ending: claim.hasPrompt ? .modelMissing : .workflowMissing))
     }
     let plan: Plan
+    let metadata: JSON
     do {
-      plan = try Plan(json: json, tools: tools.catalog)
+      plan = try Plan(json: JSON(parsing: text), tools: tools.catalog)
+      metadata = try JSON(parsing: claim.metadata)
     } catch {
       return try await journal.write(RunTurn(ending: .failed(error: error.json)))
     }
@@ -64,24 +67,34 @@ struct RunExecution: Sendable {
       plan: plan, records: records,
       run: [
         "id": .string(claim.held.id.uuidString.lowercased()), "attempt": .integer(claim.attempt),
-        "metadata": claim.metadata,
+        "metadata": metadata,
       ])
-    var isHandedBack = false
+    var isReleased = false
+    let layers = RunLayers(blobs: tools.blobs, user: claim.userID)
     try await withThrowingDiscardingTaskGroup { group in
       defer { group.cancelAll() }
       var turn = machine.turn()
+      var isHandedBack = false
       while true {
         if let outcome = turn.outcome, outcome.isFinal {
-          turn.conclude(with: await collectArtifacts(plan, machine.layerHashes))
+          turn.conclude(claim, with: await collectArtifacts(plan, layers, machine.layerHashes))
         }
         if let outcome = turn.outcome { turn.events += outcome.events }
-        if !turn.isEmpty { try await journal.write(turn) }
-        if turn.outcome?.releases == true { return }
+        if !turn.isEmpty {
+          try await journal.write(turn)
+        } else if let wait = try await journal.flush() {
+          group.addTask {
+            try? await Task.sleep(for: wait)
+            inbox.post(.linesDue)
+          }
+        }
+        isReleased = turn.outcome?.releases == true
+        if isReleased || isHandedBack { return }
         for start in turn.starts {
           let hashes = machine.layerHashes
           group.addTask {
-            let end = await perform(start, plan: plan, hashes: hashes, journal: journal)
-            inbox.post(end.map { .thing(.ended($0)) } ?? .lost)
+            let thing = await perform(start, plan: plan, layers: layers, hashes: hashes, journal: journal)
+            inbox.post(thing.map { .thing($0) } ?? .lost)
           }
         }
         for wait in turn.waits {
@@ -90,44 +103,43 @@ struct RunExecution: Sendable {
             inbox.post(.thing(.waitOver(stepID: wait.stepID)))
           }
         }
+        let signals = await inbox.take()
+        guard !signals.isEmpty else { throw CancellationError() }
         var things = [RunThing]()
-        while things.isEmpty {
-          let signals = await inbox.take()
-          guard !signals.isEmpty else { throw CancellationError() }
-          for signal in signals {
-            switch signal {
-            case .thing(let thing): things.append(thing)
-            case .linesDue: break
-            case .lost: throw CancellationError()
-            case .handBack: return isHandedBack = true
-            }
-          }
-          if things.isEmpty, let wait = try await journal.flush() {
-            group.addTask {
-              try? await Task.sleep(for: wait)
-              inbox.post(.linesDue)
-            }
+        for signal in signals {
+          switch signal {
+          case .thing(let thing): things.append(thing)
+          case .linesDue: break
+          case .lost: throw CancellationError()
+          case .handBack:
+            // What has ended is written first, and nothing more is begun.
+            isHandedBack = true
+            things.append(.drain)
           }
         }
-        turn = machine.turn(after: things)
+        turn = things.isEmpty ? RunTurn() : machine.turn(after: things)
       }
     }
     // No sandbox is alive any more.
-    if isHandedBack { try await journal.write(RunTurn(ending: .queued)) }
+    if !isReleased { try await journal.write(RunTurn(ending: .queued)) }
   }
 
-  /// Calls the tool; whatever goes wrong becomes the step's error.
+  /// Calls the tool; what goes wrong by the step's own doing becomes its error.
   ///
   /// Nil when the lease ran out under it: then nobody knows how far it came, and the next holder does it again.
   private func perform(
-    _ start: StepStart, plan: Plan, hashes: [String: String], journal: RunJournal
-  ) async -> StepEnd? {
+    _ start: StepStart, plan: Plan, layers: RunLayers, hashes: [String: String], journal: RunJournal
+  ) async -> RunThing? {
     let jitter = Double.random(in: 0...1)
     do {
+      let step = start.step
+      let stack =
+        step.declaration.usesFiles
+        ? try await layers.stack(of: plan.ancestors(of: step.id), in: plan, hashes: hashes) : LayerStack()
       let call = ToolCall(
         runID: claim.held.id, stepID: start.step.id, attempt: claim.attempt, userID: claim.userID, input: start.input,
         timeout: start.step.timeout ?? start.step.declaration.timeout,
-        layers: try await stack(of: plan.ancestors(of: start.step.id), plan: plan, hashes: hashes), lease: lease)
+        layers: stack, lease: lease)
       let result = try await tools.run(tool: start.step.tool, call) { line in
         journal.add(
           RunEvent(
@@ -138,35 +150,28 @@ struct RunExecution: Sendable {
                 "damaged": true,
               ] : ["step_id": .string(start.step.id), "stream": .string(line.stream), "text": .string(line.text)]))
       }
-      return StepEnd(
-        stepID: start.step.id, output: result.output, error: result.error, layerHash: result.layerHash, jitter: jitter)
+      if let layer = result.layer, let hash = result.layerHash { layers.keep(layer, hash: hash) }
+      return .ended(
+        StepEnd(
+          stepID: start.step.id, output: result.output, error: result.error, layerHash: result.layerHash, jitter: jitter
+        ))
     } catch {
       guard lease.isValid else { return nil }
-      return StepEnd(
-        stepID: start.step.id, output: .null, error: SimplonError(wrapping: error), layerHash: nil, jitter: jitter)
+      let error = SimplonError(wrapping: error)
+      let end = StepEnd(stepID: start.step.id, output: .null, error: error, layerHash: nil, jitter: jitter)
+      // What may go well another time, or elsewhere, is no fault of the step's. A stale lease is one that was renewed
+      // after its end had killed the sandbox.
+      return error.retry != .never || error.code == .runStale ? .interrupted(end) : .ended(end)
     }
-  }
-
-  /// The layers that these steps left.
-  private func stack(of steps: [String], plan: Plan, hashes: [String: String]) async throws -> LayerStack {
-    var layers = [LayerStack.Layer]()
-    for id in steps {
-      guard let hash = hashes[id] else { continue }
-      layers.append(
-        LayerStack.Layer(
-          stepID: id, ancestors: Set(plan.ancestors(of: id)),
-          manifest: try await tools.blobs.layer(hash, for: claim.userID)))
-    }
-    return LayerStack(layers)
   }
 
   /// The files that the plan keeps, also those of a failed run.
   private func collectArtifacts(
-    _ plan: Plan, _ hashes: [String: String]
+    _ plan: Plan, _ layers: RunLayers, _ hashes: [String: String]
   ) async -> Result<[ArtifactFile], SimplonError> {
     guard !plan.artifacts.isEmpty, !hashes.isEmpty else { return .success([]) }
     do {
-      let stack = try await stack(of: plan.steps.map(\.id), plan: plan, hashes: hashes)
+      let stack = try await layers.stack(of: plan.steps.map(\.id), in: plan, hashes: hashes)
       return .success(try stack.view().artifacts(matching: plan.artifacts))
     } catch {
       return .failure(SimplonError(wrapping: error))
@@ -183,17 +188,30 @@ extension RunTurn {
   }
 
   /// Adds the run's artifacts; when they cannot be collected, a run that had succeeded fails.
-  fileprivate mutating func conclude(with artifacts: Result<[ArtifactFile], SimplonError>) {
+  fileprivate mutating func conclude(_ claim: ClaimedRun, with artifacts: Result<[ArtifactFile], SimplonError>) {
     switch artifacts {
     case .success(let found):
       for artifact in found {
-        let json = artifact.json(id: UUID())
+        let json = artifact.json(id: UUID(of: artifact.path, in: claim))
         self.artifacts.append(json)
         events.append(RunEvent(kind: "artifact", payload: json))
       }
     case .failure(let error):
       if case .completed = outcome { outcome = .failed(error: error.json) }
     }
+  }
+}
+
+extension UUID {
+  /// The same for the same path of the same attempt, so that an artifact that is made again keeps its id.
+  ///
+  /// - Source: RFC 9562 §5.8, version 8.
+  fileprivate init(of path: String, in claim: ClaimedRun) {
+    var b = Array(SHA256.hash(data: Array("\(claim.held.id)/\(claim.attempt)/\(path)".utf8)).prefix(16))
+    b[6] = b[6] & 0x0f | 0x80
+    b[8] = b[8] & 0x3f | 0x80
+    self.init(
+      uuid: (b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]))
   }
 }
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Metrics
 import SimplonCore
 import Synchronization
 
@@ -16,6 +17,8 @@ final class RunJournal: Sendable {
 
   /// A full buffer is written without delay.
   private static let fullAt = 65_536
+  /// Lines of one write.
+  private static let mostLines = 4096
   /// The least time between two writes of lines.
   private static let pause = Duration.milliseconds(50)
 
@@ -55,25 +58,40 @@ final class RunJournal: Sendable {
     if isDue { inbox.post(.linesDue) }
   }
 
-  /// Writes the gathered lines; or, when the last time was only just now and they are few, gives how long to wait.
+  /// Writes the gathered lines, if any; or, when the last time was only just now and they are few, gives how long to
+  /// wait.
   func flush() async throws -> Duration? {
-    let (wait, isFull) = state.withLock { state in
-      (state.flushed.map { Self.pause - (ContinuousClock.now - $0) } ?? .zero, state.bytes >= Self.fullAt)
+    let wait: Duration? = state.withLock { state in
+      guard !state.lines.isEmpty else { return nil }
+      guard let flushed = state.flushed, state.bytes < Self.fullAt else { return .zero }
+      return Self.pause - (ContinuousClock.now - flushed)
     }
-    if wait > .zero, !isFull { return wait }
-    let lines = takeLines()
-    if !lines.isEmpty { try await write(RunTurn(events: lines)) }
+    guard let wait, wait <= .zero else { return wait }
+    try await write(RunTurn())
     return nil
   }
 
   /// Writes a turn, the lines gathered so far before it.
+  ///
+  /// Many lines take several writes, so that no single one grows without bound.
   func write(_ turn: RunTurn) async throws {
+    var lines = takeLines()
+    while lines.count > Self.mostLines {
+      try await send(RunTurn(events: Array(lines.prefix(Self.mostLines))))
+      lines.removeFirst(Self.mostLines)
+    }
     var turn = turn
-    turn.events = takeLines() + turn.events
+    turn.events = lines + turn.events
+    if !turn.isEmpty { try await send(turn) }
+  }
+
+  private func send(_ turn: RunTurn) async throws {
     let base = state.withLock { $0.next }
     let next = try await settler.write(
       Settler.Entry(run: claim.held, attempt: claim.attempt, base: base, turn: turn, lease: lease))
     state.withLock { $0.next = next }
+    let lines = turn.events.count { $0.kind == "log" }
+    if lines > 0 { Counter(label: "simplon_log_lines_stored_total").increment(by: lines) }
     wakeUp.runsChanged([claim.held.id])
   }
 

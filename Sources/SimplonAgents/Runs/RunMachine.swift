@@ -7,14 +7,30 @@ import SimplonCore
 struct RunMachine: Sendable {
   /// A repeat that is further off gives up the lease, when nothing else of the run is at work.
   static let longestHeldWait = Duration.seconds(5)
+  /// The first wait of a step that the worker's machine cannot run now: long enough for another worker to take the run.
+  static let faultWait = Duration.seconds(15)
+
+  /// A step between two attempts.
+  private struct Wait {
+    let delay: Duration
+    /// What the run says about it.
+    let reason: JSON
+    /// How the step ends when it is not repeated after all.
+    let last: SettledStep
+  }
 
   private let steps: [String: Plan.Step]
   private var progress: PlanProgress
   private var inputs: [String: JSON] = [:]
   private var failures: [String: Int] = [:]
+  private var interruptions: [String: Int] = [:]
   private(set) var layerHashes: [String: String] = [:]
   private var working: Set<String> = []
-  private var waiting: [String: Duration] = [:]
+  private var waiting: [String: Wait] = [:]
+  /// Steps whose tool may have had an effect, and nobody knows whether.
+  private var unknown: Set<String> = []
+  /// Steps that an earlier holder left unsettled and that were not begun again.
+  private var leftovers: Set<String> = []
   private var draining = false
   private var showsRetrying = false
 
@@ -23,21 +39,34 @@ struct RunMachine: Sendable {
   /// - Parameters:
   ///   - plan: what is executed.
   ///   - records: the attempt's steps as an earlier holder left them. What is settled stays so, a final failure too; a
-  ///     step that was under way is done again. A resume has put failed and stopped steps back to pending: these are
-  ///     done again, and with them what was skipped because of them.
+  ///     step that was under way is done again if that is harmless. A resume has put failed and stopped steps back to
+  ///     pending: these are done again, and with them what was skipped because of them.
   ///   - run: what `run.…` gives in expressions.
   init(plan: Plan, records: [StepRecord], run: JSON) {
     steps = Dictionary(plan.steps.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     var settled = [String: SettledStep]()
-    for record in records where record.status.isSettled && record.status != .cancelled {
+    for record in records where record.status.isSettled {
       settled[record.id] = SettledStep(status: record.status, output: record.output, error: record.error)
     }
-    if records.contains(where: { $0.status == .pending }) { settled = PlanProgress.kept(of: settled, in: plan) }
+    settled = PlanProgress.kept(of: settled, in: plan)
     for record in records {
-      if settled[record.id] != nil {
+      guard settled[record.id] == nil else {
         layerHashes[record.id] = record.layerHash
-      } else {
-        failures[record.id] = record.failures
+        continue
+      }
+      failures[record.id] = record.failures
+      switch record.status {
+      case .running:
+        leftovers.insert(record.id)
+        if let step = steps[record.id], step.declaration.effect != .pure { unknown.insert(step.id) }
+      case .waiting:
+        leftovers.insert(record.id)
+        if record.retryIn > .zero {
+          let last = SettledStep(status: .failed, output: record.output, error: record.error)
+          waiting[record.id] = Wait(
+            delay: record.retryIn, reason: Self.backoff(record.id, record.retryIn), last: last)
+        }
+      default: break
       }
     }
     progress = PlanProgress(plan: plan, settled: settled, run: run)
@@ -49,12 +78,13 @@ struct RunMachine: Sendable {
     for thing in things {
       switch thing {
       case .ended(let end): record(end, in: &turn)
+      case .interrupted(let end): interrupt(end, in: &turn)
       case .waitOver(let id):
-        if waiting.removeValue(forKey: id) != nil, !draining, let step = steps[id] { begin(step, in: &turn) }
+        if !isStopping, waiting.removeValue(forKey: id) != nil, let step = steps[id] { begin(step, in: &turn) }
       case .drain: draining = true
       }
     }
-    if !draining { decide(&turn) }
+    if !isStopping { decide(&turn) }
     if working.isEmpty {
       conclude(&turn)
     } else if showsRetrying {
@@ -64,47 +94,115 @@ struct RunMachine: Sendable {
     return turn
   }
 
+  /// Nothing is begun any more.
+  private var isStopping: Bool { draining || !unknown.isEmpty }
+
   private mutating func record(_ end: StepEnd, in turn: inout RunTurn) {
     guard working.remove(end.stepID) != nil, let step = steps[end.stepID] else { return }
     let failed = failures[step.id, default: 0]
     if let error = end.error, failed < step.retry.max {
       failures[step.id] = failed + 1
       let delay = Backoff(base: step.retry.backoff, cap: .seconds(3600)).delay(attempt: failed + 1, jitter: end.jitter)
-      waiting[step.id] = delay
-      if delay <= Self.longestHeldWait { turn.waits.append((step.id, delay)) }
-      turn.rows.append(
-        StepRow(
-          step: step, status: .waiting, effect: "settled", output: end.output, error: error.json, failures: failed + 1))
-      turn.events.append(
-        .step(
-          step.id, .waiting,
-          ["failures": .integer(failed + 1), "retry_in_ms": .integer(delay.milliseconds), "error": error.json],
-          level: "warn"))
+      wait(
+        step, for: delay, reason: Self.backoff(step.id, delay),
+        last: SettledStep(status: .failed, output: end.output, error: error.json), effect: "settled", in: &turn)
       return
     }
-    let status: StepStatus = end.error == nil ? .completed : .failed
-    layerHashes[step.id] = end.layerHash
-    progress.settle(step.id, as: SettledStep(status: status, output: end.output, error: end.error?.json))
+    let status = end.error == nil ? StepStatus.completed : .failed
+    settle(
+      step, as: SettledStep(status: status, output: end.output, error: end.error?.json), layerHash: end.layerHash,
+      in: &turn)
+  }
+
+  /// A step that did not come to its end is begun again and no failure is counted.
+  private mutating func interrupt(_ end: StepEnd, in turn: inout RunTurn) {
+    guard working.remove(end.stepID) != nil, let step = steps[end.stepID], let error = end.error else { return }
+    guard step.declaration.effect == .pure else {
+      unknown.insert(step.id)
+      return
+    }
+    guard !draining else {
+      // Its row says that it is under way: the next holder does it again.
+      leftovers.insert(step.id)
+      return
+    }
+    let isFault = error.code != .runStale && error.code != .runInterrupted
+    interruptions[step.id, default: 0] += 1
+    let delay = Backoff(base: isFault ? Self.faultWait : .milliseconds(200), cap: .seconds(60))
+      .delay(attempt: interruptions[step.id, default: 1], jitter: end.jitter)
+    let reason: JSON = [
+      "code": .string(error.code.rawValue),
+      "message": .string("Step \"\(step.id)\" is begun again after \(delay.short): \(error.message)."),
+      "hint": error.hint.map(JSON.string) ?? .null,
+      "details": ["step_id": .string(step.id), "retry_in_ms": .integer(delay.milliseconds)],
+    ]
+    wait(
+      step, for: delay, reason: reason, last: SettledStep(status: .failed, error: error.json), effect: "none",
+      in: &turn)
+  }
+
+  private mutating func wait(
+    _ step: Plan.Step, for delay: Duration, reason: JSON, last: SettledStep, effect: String, in turn: inout RunTurn
+  ) {
+    let failed = failures[step.id, default: 0]
+    waiting[step.id] = Wait(delay: delay, reason: reason, last: last)
+    if delay <= Self.longestHeldWait { turn.waits.append((step.id, delay)) }
     turn.rows.append(
       StepRow(
-        step: step, status: status, effect: "settled", output: end.output, error: end.error?.json, failures: failed,
-        layerHash: end.layerHash))
+        step: step, status: .waiting, effect: effect, output: last.output, error: last.error, failures: failed,
+        retryIn: delay))
     turn.events.append(
-      .step(step.id, status, end.error.map { ["error": $0.json] } ?? [:], level: end.error == nil ? "info" : "error"))
+      .step(
+        step.id, .waiting,
+        [
+          "failures": .integer(failed), "retry_in_ms": .integer(delay.milliseconds), "error": last.error ?? .null,
+        ],
+        level: "warn"))
+  }
+
+  private mutating func settle(_ step: Plan.Step, as end: SettledStep, layerHash: String?, in turn: inout RunTurn) {
+    layerHashes[step.id] = layerHash
+    leftovers.remove(step.id)
+    progress.settle(step.id, as: end)
+    turn.rows.append(
+      StepRow(
+        step: step, status: end.status, effect: "settled", output: end.output, error: end.error,
+        failures: failures[step.id, default: 0], layerHash: layerHash))
+    turn.events.append(
+      .step(
+        step.id, end.status, end.error.map { ["error": $0] } ?? [:], level: end.status == .failed ? "error" : "info"))
   }
 
   private mutating func decide(_ turn: inout RunTurn) {
-    for decision in progress.next() {
+    carryOut(progress.next(), in: &turn)
+    guard progress.hasFailed, !waiting.isEmpty else { return }
+    // The run has failed: what waits for a repeat has failed too.
+    for (id, wait) in waiting.sorted(by: { $0.key < $1.key }) {
+      if let step = steps[id] { settle(step, as: wait.last, layerHash: nil, in: &turn) }
+    }
+    waiting = [:]
+    turn.waits = []
+    carryOut(progress.next(), in: &turn)
+  }
+
+  private mutating func carryOut(_ decisions: [PlanProgress.Decision], in turn: inout RunTurn) {
+    for decision in decisions {
       switch decision {
       case .dispatch(let step, let input):
         inputs[step.id] = input
-        begin(step, in: &turn)
+        if let wait = waiting[step.id] {
+          // An earlier holder's, and not over yet.
+          if wait.delay <= Self.longestHeldWait { turn.waits.append((step.id, wait.delay)) }
+        } else {
+          begin(step, in: &turn)
+        }
       case .skip(let id, let reason):
         guard let step = steps[id] else { continue }
         turn.rows.append(StepRow(step: step, status: .skipped))
         turn.events.append(.step(id, .skipped, ["reason": .string(reason)]))
       case .fail(let id, let error):
         guard let step = steps[id] else { continue }
+        leftovers.remove(id)
         turn.rows.append(StepRow(step: step, status: .failed, error: error.json))
         turn.events.append(.step(id, .failed, ["error": error.json], level: "error"))
       }
@@ -114,6 +212,7 @@ struct RunMachine: Sendable {
   private mutating func begin(_ step: Plan.Step, in turn: inout RunTurn) {
     let input = inputs[step.id] ?? .null
     working.insert(step.id)
+    leftovers.remove(step.id)
     turn.rows.append(
       StepRow(step: step, status: .running, effect: "dispatched", input: input, failures: failures[step.id, default: 0])
     )
@@ -123,27 +222,53 @@ struct RunMachine: Sendable {
 
   /// Nothing is at work: the run ends, is handed back, or waits.
   private mutating func conclude(_ turn: inout RunTurn) {
-    // A draining run takes no decisions any more: what there is left to decide is the next holder's.
-    if draining, !progress.next().isEmpty {
+    if !unknown.isEmpty {
+      concludeUnknown(&turn)
+    } else if draining, !progress.next().isEmpty {
+      // A draining run takes no decisions any more: what there is left to decide is the next holder's.
       turn.outcome = .queued
     } else if let outcome = progress.outcome {
       switch outcome {
       case .completed(let result): turn.outcome = .completed(result: result)
-      case .failed(let error): turn.outcome = .failed(error: error.json)
+      case .failed(let error):
+        turn.outcome = .failed(error: error.json)
+        for id in leftovers.sorted() {
+          guard let step = steps[id] else { continue }
+          turn.rows.append(StepRow(step: step, status: .cancelled, failures: failures[id, default: 0]))
+        }
       }
     } else if draining {
       turn.outcome = .queued
-    } else if let (id, delay) = waiting.min(by: { ($0.value, $0.key) < ($1.value, $1.key) }) {
-      let reason: JSON = [
-        "code": "backoff", "message": .string("Step \"\(id)\" failed and is repeated after \(delay.short)."),
-        "details": ["step_id": .string(id), "retry_in_ms": .integer(delay.milliseconds)],
-      ]
-      if delay > Self.longestHeldWait {
-        turn.outcome = .retrying(reason: reason, delay: delay)
+    } else if let (_, wait) = waiting.min(by: { ($0.value.delay, $0.key) < ($1.value.delay, $1.key) }) {
+      if wait.delay > Self.longestHeldWait {
+        turn.outcome = .retrying(reason: wait.reason, delay: wait.delay)
       } else if !showsRetrying {
         showsRetrying = true
-        turn.outcome = .hold(status: "retrying", reason: reason)
+        turn.outcome = .hold(status: "retrying", reason: wait.reason)
       }
     }
+  }
+
+  /// A person has to look, as nothing is repeated blindly.
+  private func concludeUnknown(_ turn: inout RunTurn) {
+    let ids = unknown.sorted()
+    let error = SimplonError(
+      .runUnknownEffect, "Nobody knows whether \(ids.map { "\"\($0)\"" }.joined(separator: ", ")) had its effect.",
+      hint: "Find out; then stop the run, and resume it to do the step again.",
+      details: ["steps": .array(ids.map(JSON.string))])
+    for id in ids {
+      guard let step = steps[id] else { continue }
+      turn.rows.append(
+        StepRow(step: step, status: .waiting, effect: "unknown", error: error.json, failures: failures[id, default: 0]))
+      turn.events.append(.step(id, .waiting, ["error": error.json], level: "warn"))
+    }
+    turn.outcome = .waiting(reason: error.json)
+  }
+
+  private static func backoff(_ id: String, _ delay: Duration) -> JSON {
+    [
+      "code": "backoff", "message": .string("Step \"\(id)\" failed and is repeated after \(delay.short)."),
+      "details": ["step_id": .string(id), "retry_in_ms": .integer(delay.milliseconds)],
+    ]
   }
 }

@@ -19,7 +19,7 @@ struct RunStore: Sendable {
     let rows = try await client.query(
       """
       select run_id, status, to_json(created_at) #>> '{}', is_new
-      from simplon.create_run(\(request), \(key), \(hash))
+      from simplon.create_run(\(request), \(key), \(hash), \(Int32(AgentSchema.engineVersion)))
       """, as: session(caller))
     guard let row = rows.first else { throw missing("simplon.create_run") }
     let (id, status, at, isNew) = try row.decode(UUID.self, String.self, String.self, Bool.self)
@@ -86,7 +86,8 @@ struct RunStore: Sendable {
           'failures', coalesce(s.failures, 0), 'layer', s.layer, 'cost', coalesce(s.cost, 0),
           'started_at', s.started_at, 'completed_at', s.completed_at)::text
         from agent_runs r
-        cross join lateral jsonb_array_elements(r.plan -> 'steps') with ordinality as p (step, position)
+        cross join lateral jsonb_array_elements(
+          case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) with ordinality as p (step, position)
         left join agent_steps s on s.run_id = r.id and s.attempt = r.attempt and s.step_id = p.step ->> 'id'
         where r.id = \(run) and p.position > \(try number(after)) order by p.position limit \(limit)
         """
@@ -140,7 +141,7 @@ struct RunStore: Sendable {
   /// Events after a number, oldest first; nil when the caller has no such run.
   func logs(
     of run: UUID, after: Int64, limit: Int, levels: [String], as caller: Principal
-  ) async throws -> [LogEvent]? {
+  ) async throws -> [StoredEvent]? {
     let answers = try await client.transaction(
       [
         "select 1 from agent_runs where id = \(run)",
@@ -150,7 +151,7 @@ struct RunStore: Sendable {
         """,
       ], as: session(caller))
     guard answers.first?.first != nil else { return nil }
-    return try (answers.last.map { Array($0) } ?? []).map(LogEvent.init(row:))
+    return try (answers.last.map { Array($0) } ?? []).map(StoredEvent.init(row:))
   }
 
   func artifact(_ id: UUID, as caller: Principal) async throws -> (
@@ -173,7 +174,7 @@ struct RunStore: Sendable {
   }
 }
 
-extension LogEvent {
+extension StoredEvent {
   init(row: PostgresRow) throws(SimplonError) {
     (seq, at, level, kind, payload) = try row.decode(
       Int64.self, String.self, String.self, String.self, String.self)

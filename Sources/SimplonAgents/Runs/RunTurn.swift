@@ -5,6 +5,8 @@ import SimplonCore
 enum RunThing: Sendable {
   /// A step's call came back.
   case ended(StepEnd)
+  /// A step's call was broken off, or never begun, by no doing of its own; the end's error says by what.
+  case interrupted(StepEnd)
   /// The wait before a repeat is over.
   case waitOver(stepID: String)
   /// The worker is stopping: start nothing more.
@@ -105,6 +107,8 @@ struct StepRow: Sendable {
   var output: JSON?
   var error: JSON?
   var failures = 0
+  /// How long it waits before it is repeated.
+  var retryIn: Duration?
   var layerHash: String?
 
   var json: JSON {
@@ -116,6 +120,7 @@ struct StepRow: Sendable {
     members["output"] = output
     members["error"] = error
     if failures > 0 { members["failures"] = .integer(failures) }
+    members["retry_in_ms"] = retryIn.map { .integer($0.milliseconds) }
     members["layer"] = layerHash.map(JSON.string)
     return .object(members)
   }

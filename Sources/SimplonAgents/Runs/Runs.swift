@@ -1,6 +1,6 @@
 import Crypto
 package import FoundationEssentials
-package import SimplonCore
+import SimplonCore
 package import SimplonIdentity
 package import SimplonPostgres
 
@@ -127,7 +127,7 @@ package struct Runs: Sendable {
   /// - Throws: `run.not_found`; `run.logs_expired` with `details.oldest_seq` when events after `after` are gone.
   package func logs(
     of run: UUID, after: Int64, limit: Int, level: String?, as caller: Principal
-  ) async throws -> [LogEvent] {
+  ) async throws -> [StoredEvent] {
     let levels = ["debug", "info", "warn", "error"]
     guard let least = levels.firstIndex(of: level ?? "debug") else {
       throw SimplonError(.requestInvalid, "\"level\" must be one of debug, info, warn, error")
@@ -135,18 +135,30 @@ package struct Runs: Sendable {
     let events = try await store.logs(
       of: run, after: after, limit: limit, levels: Array(levels[least...]), as: caller)
     guard let events else { throw notFound(run) }
-    if events.first?.seq != after + 1 { try await refuseExpired(run, after: after) }
+    if events.first.map({ $0.seq - 1 }) != after, let start = try await queue.streamStart(of: run) {
+      try start.refuseExpired(after)
+    }
     return events
   }
 
-  /// Checks that the caller may follow the run and where its stream stands.
+  /// Checks that the caller may follow the run from there on.
   ///
-  /// - Throws: `run.not_found`.
-  package func authorizeStream(of run: UUID, as caller: Principal) async throws -> StreamStart {
-    guard try await store.isVisible(run, as: caller), let start = try await queue.streamStart(of: run) else {
-      throw notFound(run)
-    }
-    return start
+  /// - Parameters:
+  ///   - run: whose stream.
+  ///   - after: the number of the last event that the caller has seen; one that is not there yet counts as the last.
+  ///   - caller: who asks.
+  /// - Returns: the number to follow from, exclusive; nil when the run is finished and everything was seen.
+  /// - Throws: `run.not_found`; `run.logs_expired` with `details.oldest_seq` when events after `after` are gone.
+  package func authorizeStream(of run: UUID, after: Int64, as caller: Principal) async throws -> Int64? {
+    guard try await store.isVisible(run, as: caller) else { throw notFound(run) }
+    let start = try await queue.streamStart(of: run)
+    return try mark(in: start, after: after, of: run)
+  }
+
+  private func mark(in start: StreamStart?, after: Int64, of run: UUID) throws -> Int64? {
+    guard let start else { throw notFound(run) }
+    try start.refuseExpired(after)
+    return start.finished && after >= start.lastSeq ? nil : min(after, start.lastSeq)
   }
 
   /// Makes a ticket that opens the run's stream where no header can be sent.
@@ -211,13 +223,6 @@ package struct Runs: Sendable {
     SimplonError(.runNotFound, "there is no run \(run.uuidString.lowercased()) of yours")
   }
 
-  private func refuseExpired(_ run: UUID, after: Int64) async throws {
-    guard let start = try await queue.streamStart(of: run), after < start.lastSeq, after + 1 < start.oldestSeq else {
-      return
-    }
-    throw SimplonError.logsExpired(oldest: start.oldestSeq)
-  }
-
   private func page(_ rows: [(key: String, json: String)], of list: String, items: String, limit: Int) -> String {
     let shown = rows.prefix(limit)
     let next = rows.count > limit ? shown.last.map { "\"\(Cursor(list: list, key: $0.key).text)\"" } : nil
@@ -241,11 +246,12 @@ package struct StoredArtifact: Sendable {
   package let file: String
 }
 
-extension SimplonError {
-  /// The refusal of a stream position below retention.
-  package static func logsExpired(oldest: Int64) -> SimplonError {
-    SimplonError(
-      .runLogsExpired, "events before number \(oldest) are no longer kept",
-      hint: "Begin after \(oldest - 1).", details: ["oldest_seq": .integer(oldest)])
+extension StreamStart {
+  /// Refuses a position below retention.
+  fileprivate func refuseExpired(_ after: Int64) throws(SimplonError) {
+    guard after < lastSeq, after < oldestSeq - 1 else { return }
+    throw SimplonError(
+      .runLogsExpired, "events before number \(oldestSeq) are no longer kept",
+      hint: "Begin after \(oldestSeq - 1).", details: ["oldest_seq": .integer(oldestSeq)])
   }
 }

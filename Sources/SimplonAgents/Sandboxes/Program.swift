@@ -24,17 +24,23 @@ struct Program: Sendable {
 }
 
 extension Sandbox {
-  /// Makes a folder for one step, and removes it when the work is done, whichever way.
+  /// Waits for a place, makes a folder for one step, and removes it when the work is done, whichever way.
+  ///
+  /// - Throws: `CancellationError` while it waits, `tool.unavailable`, `storage.*`, and what the body throws.
   func withFolder<Value>(_ body: (_ folder: String) async throws -> Value) async throws -> Value {
-    guard let scratch else { throw SimplonError(.toolUnavailable, "there is no folder for running steps") }
-    let folder = try scratch.make()
-    do {
-      let value = try await body(folder)
-      try await offPool { FolderRemoval.remove(folder) }
-      return value
-    } catch {
-      try await offPool { FolderRemoval.remove(folder) }
-      throw error
+    guard let scratch else {
+      throw SimplonError(.toolUnavailable, "there is no folder for running steps", retry: .backoff)
+    }
+    return try await places.withRoom {
+      let folder = try scratch.make()
+      do {
+        let value = try await body(folder)
+        try await offPool { FolderRemoval.remove(folder) }
+        return value
+      } catch {
+        try await offPool { FolderRemoval.remove(folder) }
+        throw error
+      }
     }
   }
 

@@ -23,7 +23,10 @@ extension Sandbox {
       return Sandbox(configuration, level: SandboxLevel(kind: .none, reason: error.message), scratch: nil)
     }
     var reason = "bubblewrap (\(configuration.bwrap)) is not installed"
-    if access(configuration.bwrap, X_OK) == 0 {
+    if isBelowSystem(configuration.folder) {
+      reason = "the data folder lies in /usr, which every program can read"
+      logger.error("sandbox is not used", metadata: ["reason": "\(reason)"])
+    } else if access(configuration.bwrap, X_OK) == 0 {
       switch await trial(configuration, .rlimits, script, scratch) {
       case .success(let exit):
         let kind: SandboxLevel.Kind = exit.cgroup == 2 ? .cgroup2 : exit.cgroup == 1 ? .cgroup1 : .rlimits
@@ -46,6 +49,12 @@ extension Sandbox {
       return Sandbox(pinned, level: SandboxLevel(kind: .unsandboxed, reason: reason), scratch: scratch)
     }
     return Sandbox(configuration, level: SandboxLevel(kind: .none, reason: reason), scratch: scratch)
+  }
+
+  private static func isBelowSystem(_ folder: String) -> Bool {
+    guard let real = realpath(folder, nil) else { return true }
+    defer { free(real) }
+    return String(cString: real).hasPrefix("/usr/")
   }
 
   private static func why(_ kind: SandboxLevel.Kind) -> String? {

@@ -1,3 +1,4 @@
+package import Metrics
 import SimplonCore
 import Subprocess
 import SystemPackage
@@ -27,6 +28,10 @@ package struct Sandbox: Sendable {
     package var user = SandboxUser.nobody
     /// What each sandbox may use.
     package var limits = SandboxLimits()
+    /// How many there may be at once; further steps wait, and their time begins with their turn.
+    package var atOnce = 2 * max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+    /// Counts the sandboxes that were killed; nil for the process's own metrics.
+    package var metrics: (any MetricsFactory)?
     /// Whether tools may run with no sandbox where none can be made.
     ///
     /// They can then read whatever their user can.
@@ -50,11 +55,14 @@ package struct Sandbox: Sendable {
   /// Where the folders of running steps are.
   let scratch: ScratchFolder?
   let configuration: Configuration
+  /// The places for sandboxes.
+  let places: Semaphore
 
   init(_ configuration: Configuration, level: SandboxLevel, scratch: ScratchFolder?) {
     self.configuration = configuration
     self.level = level
     self.scratch = scratch
+    places = Semaphore(configuration.atOnce)
   }
 
   /// Runs a program to its end.
@@ -68,7 +76,7 @@ package struct Sandbox: Sendable {
   ) async throws -> SandboxExit {
     guard lease.isValid else { throw SimplonError(.runStale, "the worker's lease has run out") }
     guard let program = configuration.guardCommand.first else {
-      throw SimplonError(.toolUnavailable, "no guard is configured")
+      throw SimplonError(.toolUnavailable, "no guard is configured", retry: .backoff)
     }
     let isBare = level.kind == .unsandboxed
     let start = GuardFrame.start(
@@ -87,19 +95,32 @@ package struct Sandbox: Sendable {
       }
       try Task.checkCancellation()
       guard let exit = result.closureResult else {
+        countKill("guard_died")
         guard lease.isValid else { throw SimplonError(.runStale, "the worker's lease has run out") }
         throw SimplonError(.serverInternal, "a sandbox's guard died", retry: .backoff)
       }
       guard exit.reason != .failed else {
         throw SimplonError(
-          .toolUnavailable, "the sandbox could not be made", hint: "`simplon doctor` says what is wrong",
-          cause: GuardFailure(message: exit.message))
+          .toolUnavailable, "the sandbox could not be made", hint: "the worker's log says why",
+          retry: .backoff, cause: GuardFailure(message: exit.message))
       }
+      if exit.reason != .exited { countKill("\(exit.reason)") }
       return exit
-    } catch let error as SubprocessError {
-      try Task.checkCancellation()
-      throw SimplonError(.toolUnavailable, "a sandbox's guard could not be run", cause: error)
+    } catch {
+      if Task.isCancelled {
+        countKill("cancelled")
+        throw CancellationError()
+      }
+      guard error is SubprocessError else { throw error }
+      throw SimplonError(.toolUnavailable, "a sandbox's guard could not be run", retry: .backoff, cause: error)
     }
+  }
+
+  private func countKill(_ reason: String) {
+    Counter(
+      label: "simplon_sandbox_kills_total", dimensions: [("reason", reason)],
+      factory: configuration.metrics ?? MetricsSystem.factory
+    ).increment()
   }
 
   private static func attend(

@@ -20,11 +20,7 @@ final class ScratchFolder: Sendable {
   ///
   /// - Throws: `storage.unavailable`, `storage.full`.
   init(in root: String) throws(SimplonError) {
-    var at = ""
-    for name in root.split(separator: "/") {
-      at += "/" + name
-      guard mkdir(at, 0o711) == 0 || errno == EEXIST else { throw .storage("make the folder for running steps") }
-    }
+    try File.makeFolders(root, mode: 0o711, for: "make the folder for running steps")
     let name = UUID().uuidString.lowercased()
     path = "\(root)/\(Self.prefix)\(name)"
     // Made under another name, so that nobody sees it before it is locked. Others may pass through, as a tool's user must
@@ -63,15 +59,24 @@ final class ScratchFolder: Sendable {
   }
 }
 
-/// Removes folders that a tool may have left in any state.
+/// Removes folders that a tool may have left in any state, nested as deep as it liked.
 enum FolderRemoval {
+  /// Each level that is entered takes a descriptor and some of the stack.
+  private static let depthLimit = 32
+
   /// Removes a folder and all in it, following no link; what cannot be removed stays.
   static func remove(_ path: String) {
-    if let folder = try? File(path, O_RDONLY | O_DIRECTORY, for: "remove a step's files") { empty(folder) }
+    if let folder = try? File(path, O_RDONLY | O_DIRECTORY, for: "remove a step's files") {
+      // What lies too deep comes to the top and goes with the next round; every round that moves something makes the
+      // rest flatter.
+      while empty(folder, top: folder.descriptor, depth: 1) {}
+    }
     rmdir(path)
   }
 
-  private static func empty(_ folder: borrowing File) {
+  /// Gives whether something was moved to the top.
+  private static func empty(_ folder: borrowing File, top: CInt, depth: Int) -> Bool {
+    var hasMoved = false
     for name in (try? folder.names()) ?? [] {
       if unlinkat(folder.descriptor, name.bytes, 0) == 0 { continue }
       var info = stat()
@@ -79,9 +84,16 @@ enum FolderRemoval {
       else { continue }
       // One of a tool of our own user may be closed to us.
       fchmodat(folder.descriptor, name.bytes, 0o700, 0)
+      if depth == depthLimit {
+        if renameat(folder.descriptor, name.bytes, top, UUID().uuidString) == 0 { hasMoved = true }
+        continue
+      }
       let below = openat(folder.descriptor, name.bytes, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-      if below >= 0 { empty(File(adopting: below, for: "remove a step's files")) }
+      if below >= 0, empty(File(adopting: below, for: "remove a step's files"), top: top, depth: depth + 1) {
+        hasMoved = true
+      }
       unlinkat(folder.descriptor, name.bytes, AT_REMOVEDIR)
     }
+    return hasMoved
   }
 }

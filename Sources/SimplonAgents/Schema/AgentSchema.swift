@@ -46,6 +46,9 @@ package enum AgentSchema {
     migration(
       "20260113000012", "worker_functions", PackageResources._0260113000012_worker_functions_sql,
       PackageResources._0260113000012_worker_functions_undo_sql),
+    migration(
+      "20260113000013", "realtime", PackageResources._0260113000013_realtime_sql,
+      PackageResources._0260113000013_realtime_undo_sql),
   ]
 
   /// The version of the engine in this binary: a run made by a newer one is left to newer workers.

@@ -126,8 +126,7 @@ struct FilesTool: Sendable {
 
   private func keep(_ layer: LayerManifest, _ output: JSON, _ user: UUID?) async throws -> ToolResult {
     guard !layer.entries.isEmpty else { return ToolResult(output: output) }
-    _ = try await blobs.put(layer.json.utf8, for: user)
-    return ToolResult(output: output, layer: layer)
+    return ToolResult(output: output, layer: layer, layerHash: try await blobs.put(layer.json.utf8, for: user).sha256)
   }
 }
 

@@ -4,7 +4,7 @@ package struct LogLine: Sendable, Hashable {
   package let level: String
   /// Without the newline; UTF-8, with U+FFFD for what is none and for NUL.
   ///
-  /// At most 16 KiB: longer lines are split.
+  /// Made of at most 16 KiB: longer lines are split.
   package let text: String
   /// `stdout` or `stderr`.
   package let stream: String

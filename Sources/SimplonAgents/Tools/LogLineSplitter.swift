@@ -1,26 +1,38 @@
 /// Makes lines of one stream's bytes, in whatever pieces they come; a character split over two pieces stays whole.
+///
+/// Lines that find no room any more are dropped.
 struct LogLineSplitter {
   /// Bytes of a line; a longer one is split.
   static let limit = 16 * 1024
+  /// Bytes that the shortest line takes of the room, as each becomes an event with a row of its own.
+  static let leastCost = 64
 
   private let stream: SandboxStream
   private var rest = [UInt8]()
+  private var room: Int
+  /// Whether a line was dropped.
+  private(set) var hasDropped = false
 
-  init(_ stream: SandboxStream) { self.stream = stream }
+  /// Makes one for so many bytes of lines.
+  init(_ stream: SandboxStream, room: Int) {
+    self.stream = stream
+    self.room = room
+  }
 
   /// Adds bytes and passes on the lines that are whole now.
-  mutating func add(_ bytes: [UInt8], _ pass: (LogLine) -> Void) {
+  mutating func add(_ bytes: [UInt8], _ log: (LogLine) -> Void) {
+    guard room > 0 else { return hasDropped = hasDropped || !bytes.isEmpty }
     rest += bytes
     var start = rest.startIndex
     while start < rest.endIndex {
       let window = rest[start...]
       let newline = window.prefix(Self.limit + 1).firstIndex(of: UInt8(ascii: "\n"))
       if let newline {
-        pass(line(rest[start..<newline]))
+        pass(rest[start..<newline], log)
         start = newline + 1
       } else if window.count > Self.limit {
         let end = start + SafeText.cut(window, at: Self.limit)
-        pass(line(rest[start..<end]))
+        pass(rest[start..<end], log)
         start = end
       } else {
         break
@@ -30,13 +42,15 @@ struct LogLineSplitter {
   }
 
   /// Passes on a last line that has no newline.
-  mutating func finish(_ pass: (LogLine) -> Void) {
-    if !rest.isEmpty { pass(line(rest[...])) }
+  mutating func finish(_ log: (LogLine) -> Void) {
+    if !rest.isEmpty { pass(rest[...], log) }
     rest = []
   }
 
-  private func line(_ bytes: ArraySlice<UInt8>) -> LogLine {
+  private mutating func pass(_ bytes: ArraySlice<UInt8>, _ log: (LogLine) -> Void) {
+    guard room > 0 else { return hasDropped = true }
     let safe = SafeText(bytes)
-    return LogLine(text: safe.text, stream: stream, damaged: safe.damaged)
+    room -= max(Self.leastCost, safe.text.utf8.count)
+    log(LogLine(text: safe.text, stream: stream, damaged: safe.damaged))
   }
 }

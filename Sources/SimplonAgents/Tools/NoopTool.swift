@@ -4,7 +4,7 @@ import SimplonCore
 enum NoopTool {
   static let declaration = ToolDeclaration(
     name: "noop", summary: "Does nothing; its output is its input.", inputSchema: ["type": "object"], effect: .pure,
-    timeout: .seconds(60), maximumTimeout: .seconds(86_400))
+    usesFiles: false, timeout: .seconds(60), maximumTimeout: .seconds(86_400))
 
   static func run(_ call: ToolCall) -> ToolResult { ToolResult(output: call.input) }
 }

@@ -33,6 +33,10 @@ struct ProgramTool: Sendable {
     self.fileName = fileName
   }
 
+  /// Variables of the environment.
+  ///
+  /// - Source: bwrap takes 9,000 arguments, three for each of them.
+  static let variableLimit = 1000
   /// Bytes of one environment value.
   static let valueLimit = 64 * 1024
   /// Bytes of the whole environment.
@@ -44,9 +48,15 @@ struct ProgramTool: Sendable {
   ///
   /// - Throws: `tool.input` for an environment that cannot be.
   func program(_ input: JSON) throws(SimplonError) -> Program {
+    let variables = input["env"]?.object ?? [:]
+    guard variables.count <= Self.variableLimit else {
+      throw SimplonError(
+        .toolInput, "the environment has more than \(Self.variableLimit) variables",
+        hint: "pass many values as `input`")
+    }
     var environment = [String: String]()
     var total = 0
-    for (name, value) in input["env"]?.object ?? [:] {
+    for (name, value) in variables {
       func wrong(_ what: String) -> SimplonError {
         SimplonError(.toolInput, "the environment variable \"\(name.prefix(64))\" \(what)")
       }
@@ -69,13 +79,7 @@ struct ProgramTool: Sendable {
   }
 
   private static func isName(_ text: String) -> Bool {
-    guard let first = text.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first), text.utf8.count <= 256
-    else {
-      return false
-    }
-    return text.utf8.allSatisfy { byte in
-      byte == UInt8(ascii: "_") || Character(Unicode.Scalar(byte)).isASCII && Character(Unicode.Scalar(byte)).isLetter
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-    }
+    guard let first = text.utf8.first, !first.isDigit, text.utf8.count <= 256 else { return false }
+    return text.utf8.allSatisfy { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
   }
 }

@@ -21,11 +21,16 @@ struct ProgramOutputs {
   }
 
   private let log: (LogLine) -> Void
-  private var streams: [SandboxStream: Stream] = [
-    .stdout: Stream(lines: LogLineSplitter(.stdout)), .stderr: Stream(lines: LogLineSplitter(.stderr)),
-  ]
+  private var streams: [SandboxStream: Stream]
 
-  init(log: @escaping (LogLine) -> Void) { self.log = log }
+  /// Makes an empty one that logs so many bytes of each stream.
+  init(_ limit: Int, log: @escaping (LogLine) -> Void) {
+    self.log = log
+    streams = [
+      .stdout: Stream(lines: LogLineSplitter(.stdout, room: limit)),
+      .stderr: Stream(lines: LogLineSplitter(.stderr, room: limit)),
+    ]
+  }
 
   /// Takes what was written.
   mutating func add(_ bytes: [UInt8], to stream: SandboxStream) {
@@ -36,9 +41,14 @@ struct ProgramOutputs {
   mutating func finish(_ exit: SandboxExit, _ limits: SandboxLimits) {
     for stream in [SandboxStream.stdout, .stderr] {
       streams[stream]?.lines.finish(log)
-      guard exit.truncated.contains(stream) else { continue }
-      streams[stream]?.truncated = true
-      log(LogLine(level: "warn", text: "what was written after \(limits.output) bytes is lost", stream: stream))
+      if exit.truncated.contains(stream) {
+        streams[stream]?.truncated = true
+        log(LogLine(level: "warn", text: "what was written after \(limits.output) bytes is lost", stream: stream))
+      } else if streams[stream]?.lines.hasDropped == true {
+        let least = LogLineSplitter.leastCost
+        let text = "later lines are not logged: \(limits.output) bytes are, and each line counts as \(least) at least"
+        log(LogLine(level: "warn", text: text, stream: stream))
+      }
     }
   }
 

@@ -8,7 +8,8 @@ extension ToolBox {
     guard sandbox.level.isUsable else {
       throw SimplonError(
         .toolUnavailable, "there is no sandbox on this machine: \(sandbox.level.reason ?? "none was found")",
-        hint: "`simplon doctor` says how to mend it")
+        hint: "on the worker, install bubblewrap (`apt-get install bubblewrap`) and allow user namespaces",
+        retry: .backoff)
     }
     let program = try tool.program(call.input)
     let view = try call.layers.view()
@@ -18,10 +19,11 @@ extension ToolBox {
         .toolLimit, "the files of the steps before are more than \(limits.workFiles) or \(limits.workBytes) bytes")
     }
     return try await sandbox.withFolder { folder in
+      guard call.lease.isValid else { throw SimplonError(.runStale, "the lease ran out while the step waited") }
       let work = WorkFolder(path: "\(folder)/work", blobs: blobs, user: call.userID, owner: sandbox.owner)
       try await offPool { try work.build(view) }
       try Task.checkCancellation()
-      var outputs = ProgramOutputs(log: log)
+      var outputs = ProgramOutputs(limits.output, log: log)
       let exit = try await sandbox.run(program, in: folder, timeout: call.timeout, lease: call.lease) {
         outputs.add($1, to: $0)
       }
@@ -39,18 +41,19 @@ extension ToolBox {
     // A folder beyond its limits is not kept.
     guard exit.reason != .disk else { return ToolResult(output: output, error: error) }
     var layer: LayerManifest?
+    var layerHash: String?
     do {
       let limits = sandbox.limits
       let captured = try await offPool { try work.capture(since: view, limits: limits) }
       for warning in captured.warnings { log(LogLine(level: "warn", text: warning, stream: .stderr)) }
       if !captured.layer.entries.isEmpty {
         layer = captured.layer
-        _ = try await blobs.put(captured.layer.json.utf8, for: call.userID)
+        layerHash = try await blobs.put(captured.layer.json.utf8, for: call.userID).sha256
       }
     } catch let limit as SimplonError where limit.code == .toolLimit {
       error = error ?? limit
     }
-    return ToolResult(output: output, error: error, layer: layer)
+    return ToolResult(output: output, error: error, layer: layer, layerHash: layerHash)
   }
 
   private static func error(
@@ -70,7 +73,7 @@ extension ToolBox {
     case .disk: return SimplonError(.toolLimit, "the program was killed: \(exit.message)", details: details)
     case .lease: throw SimplonError(.runStale, "the worker's lease ran out while the program ran")
     case .killed: throw SimplonError(.runInterrupted, "the program was stopped from outside", retry: .backoff)
-    case .failed: throw SimplonError(.toolUnavailable, "the sandbox could not be made")
+    case .failed: throw SimplonError(.toolUnavailable, "the sandbox could not be made", retry: .backoff)
     }
   }
 }

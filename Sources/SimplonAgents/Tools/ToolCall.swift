@@ -50,10 +50,10 @@ package struct ToolResult: Sendable {
   /// The layer's name in the blob store, where it is already.
   package var layerHash: String?
 
-  init(output: JSON, error: SimplonError? = nil, layer: LayerManifest? = nil) {
+  init(output: JSON, error: SimplonError? = nil, layer: LayerManifest? = nil, layerHash: String? = nil) {
     self.output = output
     self.error = error
     self.layer = layer
-    layerHash = layer?.hash
+    self.layerHash = layerHash
   }
 }

@@ -12,6 +12,8 @@ package struct ToolDeclaration: Sendable, Hashable {
   package let effect: EffectKind
   /// Input fields that are taken as written: `${{` in them is refused, so that no value ever becomes program text.
   package let literalFields: Set<String>
+  /// Whether it sees and leaves files; for a tool that does not, no folder is joined.
+  package let usesFiles: Bool
   /// The time a call gets when its step names none.
   package let timeout: Duration
   /// The longest time a step may ask for.
@@ -20,13 +22,14 @@ package struct ToolDeclaration: Sendable, Hashable {
   /// Makes a declaration.
   package init(
     name: String, summary: String, inputSchema: JSON, effect: EffectKind, literalFields: Set<String> = [],
-    timeout: Duration, maximumTimeout: Duration
+    usesFiles: Bool = true, timeout: Duration, maximumTimeout: Duration
   ) {
     self.name = name
     self.summary = summary
     self.inputSchema = inputSchema
     self.effect = effect
     self.literalFields = literalFields
+    self.usesFiles = usesFiles
     self.timeout = timeout
     self.maximumTimeout = maximumTimeout
   }

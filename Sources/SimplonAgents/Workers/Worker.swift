@@ -63,11 +63,16 @@ package final class Worker: Service {
         group.addTask { await self.every(self.configuration.checkInterval) { try await self.checkHeld() } }
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.recover() } }
         group.addTask {
-          await self.every(.seconds(3600)) { try await self.queue.maintain(retention: self.configuration.logRetention) }
+          await self.every(.seconds(3600)) {
+            try await self.queue.maintain(retention: self.configuration.logRetention)
+            try await self.sweepFiles()
+          }
         }
         while await !self.calls.take().isEmpty, !self.isDraining.withLock({ $0 }) {
           for (claim, holding) in await self.claim() { group.addTask { await self.execute(claim, holding) } }
         }
+        // So that no run is said to wait for this one.
+        group.addTask { try? await self.renew() }
         group.addTask {
           try? await Task.sleep(for: self.configuration.grace)
           self.tellAll(.handBack)
@@ -80,6 +85,7 @@ package final class Worker: Service {
       self.tellAll(.thing(.drain))
       self.calls.post(())
     }
+    try? await queue.retire(id)
   }
 
   // MARK: Claiming
@@ -110,7 +116,7 @@ package final class Worker: Service {
       claim: claim, lease: holding.lease, inbox: holding.inbox, queue: queue, settler: settler, tools: tools,
       wakeUp: wakeUp, logger: logger)
     await execution.run()
-    holding.lease.revoke()
+    revoke(holding.lease)
     _ = held.withLock { $0.removeValue(forKey: claim.held) }
     Counter(label: "simplon_runs_executed_total").increment()
     calls.post(())
@@ -124,15 +130,17 @@ package final class Worker: Service {
     let report = WorkerReport(
       id: id, name: configuration.name, version: configuration.version, slots: configuration.slots,
       running: before.count, sandbox: tools.sandbox.level.kind.rawValue, draining: isDraining.withLock { $0 })
-    let kept = try await queue.renew(report, lease: configuration.lease)
+    let answer = try await queue.renew(before.keys.map(\.id), report, lease: configuration.lease)
     for (run, holding) in before {
-      if kept.contains(run) {
+      if answer.held.contains(run) {
         holding.lease.extend(by: configuration.lease * 0.9, from: asked)
       } else {
         lose(run, holding)
       }
     }
     Gauge(label: "simplon_worker_running_runs").record(before.count)
+    Gauge(label: "simplon_queue_ready_runs").record(answer.ready)
+    Gauge(label: "simplon_queue_oldest_seconds").record(answer.oldest)
   }
 
   private func checkHeld() async throws {
@@ -143,8 +151,14 @@ package final class Worker: Service {
   }
 
   private func lose(_ run: HeldRun, _ holding: Holding) {
-    holding.lease.revoke()
+    revoke(holding.lease)
     holding.inbox.post(.lost)
+  }
+
+  /// Takes a lease back; one that had run out by itself is counted, once.
+  private func revoke(_ lease: Lease) {
+    if lease.deadline > 0, !lease.isValid { Counter(label: "simplon_leases_lost_total").increment() }
+    lease.revoke()
   }
 
   private func recover() async throws {
@@ -162,14 +176,26 @@ package final class Worker: Service {
 
   // MARK: Upkeep
 
+  /// Removes files that no row refers to; one worker a day does it for all.
+  func sweepFiles() async throws {
+    let day = Duration.seconds(86_400)
+    guard try await queue.takeTurn(at: "sweep_files", every: day) else { return }
+    let removed = try await BlobReferences(client: queue.client).sweep(tools.blobs, olderThan: day, logger: logger)
+    if removed > 0 { logger.info("files that nothing refers to were removed", metadata: ["files": "\(removed)"]) }
+  }
+
   private func every(_ interval: Duration, _ body: () async throws -> Void) async {
+    var isDown = false
     while !Task.isCancelled {
       var pause = interval
       do {
         try await body()
+        isDown = false
       } catch is CancellationError {
       } catch {
-        logger.warning("upkeep waits for the database", metadata: ["error": "\(error)"])
+        // Once an outage, however often it is tried.
+        if !isDown { logger.warning("upkeep waits for the database", metadata: ["error": "\(error)"]) }
+        isDown = true
         pause = min(interval, .milliseconds(500))
       }
       try? await Task.sleep(for: pause)

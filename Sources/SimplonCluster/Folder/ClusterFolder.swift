@@ -34,8 +34,18 @@ struct ClusterFolder: Sendable {
     guard let real = realpath(path, nil) else { throw SimplonError.system("find", path, errno) }
     self.path = String(cString: real)
     free(real)
-    // The folder often lies in a checkout, and its secrets belong in no commit.
-    if access("\(self.path)/.gitignore", F_OK) != 0 { try writeFile("*\n", to: "\(self.path)/.gitignore") }
+  }
+
+  /// Whether a cluster was made here.
+  var holdsCluster: Bool { ClusterHome(path: postgres).version != nil }
+
+  private var postgres: String { "\(path)/postgres" }
+
+  /// Keeps the folder out of commits, as it often lies in a checkout and holds secrets.
+  ///
+  /// - Throws: `storage.full`, `dev.postgres_failed`.
+  func hideFromGit() throws(SimplonError) {
+    if access("\(path)/.gitignore", F_OK) != 0 { try writeFile("*\n", to: "\(path)/.gitignore") }
   }
 
   /// PostgreSQL's part of the folder.
@@ -45,19 +55,18 @@ struct ClusterFolder: Sendable {
   ///
   /// - Throws: `storage.full`, `dev.postgres_failed`.
   func home(of user: ServerUser, id: String) async throws -> ClusterHome {
-    let usual = "\(path)/postgres"
-    if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: usual) {
+    if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: postgres) {
       return ClusterHome(path: target)
     }
-    try user.makeFolder(usual)
-    if await user.canWrite(usual) { return ClusterHome(path: usual) }
+    try user.makeFolder(postgres)
+    if await user.canWrite(postgres) { return ClusterHome(path: postgres) }
     let elsewhere = "/var/lib/simplon/\(id)"
-    guard rmdir(usual) == 0 else { throw SimplonError.system("move", usual, errno) }
+    guard rmdir(postgres) == 0 else { throw SimplonError.system("move", postgres, errno) }
     do {
       try FileManager.default.createDirectory(
         atPath: "/var/lib/simplon", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
       try user.makeFolder(elsewhere)
-      try FileManager.default.createSymbolicLink(atPath: usual, withDestinationPath: elsewhere)
+      try FileManager.default.createSymbolicLink(atPath: postgres, withDestinationPath: elsewhere)
     } catch let error as SimplonError {
       throw error
     } catch {

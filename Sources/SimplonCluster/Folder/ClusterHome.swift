@@ -34,7 +34,7 @@ struct ClusterHome: Sendable {
       try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
     }
     // A name of its own, as the initdb of a killed Simplon may still be writing to the last one.
-    let fresh = "\(path)/data-\(ClusterState.random(bytes: 4)).new"
+    let fresh = "\(path)/data-\(UInt32.random(in: .min ... .max)).new"
     let passwordFile = "\(path)/password"
     try writeFile(password + "\n", to: passwordFile, owner: user)
     defer { unlink(passwordFile) }

@@ -8,13 +8,14 @@ package import SimplonCore
 
 /// What a data folder remembers beside its data: the generated secrets, and which programs made the cluster.
 ///
-/// It is the file `state.json`, readable by its owner alone.
+/// It is the file `state.json`, readable by its owner alone. What a newer binary added to it stays there when an older
+/// one writes it, so that a folder survives a change of binary in either direction.
 package struct ClusterState: Hashable, Sendable {
   /// A name for this folder that no other folder has.
   package var id: String
   /// The folder of the server programs used last.
   package var programs: String?
-  /// The port on 127.0.0.1 used last.
+  /// The port on 127.0.0.1 used last, or nil when it was the Unix socket alone.
   package var port: Int?
   /// The password of each login.
   package var passwords: [Login: String]
@@ -26,6 +27,9 @@ package struct ClusterState: Hashable, Sendable {
   package var secretKey: String
   /// What the running server wrote down for `simplon status` and the HTTP commands, such as `api_url`.
   package var notes: [String: String]
+
+  /// The file as it was read, with what this binary does not know.
+  private var stored: [String: JSON] = [:]
 
   /// The logins of a private cluster.
   package enum Login: String, CaseIterable, Sendable {
@@ -40,12 +44,13 @@ package struct ClusterState: Hashable, Sendable {
   }
 
   /// Makes new secrets.
-  package init() {
-    id = Self.random(bytes: 8)
-    passwords = Dictionary(uniqueKeysWithValues: Login.allCases.map { ($0, Self.random(bytes: 24)) })
-    jwtSecret = Self.random(bytes: 32)
-    publishableKey = "sb_publishable_" + Self.random(bytes: 16)
-    secretKey = "sb_secret_" + Self.random(bytes: 24)
+  package init(using generator: inout some RandomNumberGenerator) {
+    id = Secret.random(9, using: &generator)
+    passwords = [:]
+    for login in Login.allCases { passwords[login] = Secret.password(using: &generator) }
+    jwtSecret = Secret.jwtSecret(using: &generator)
+    publishableKey = Secret.publishableKey(using: &generator)
+    secretKey = Secret.secretKey(using: &generator)
     notes = [:]
   }
 
@@ -72,15 +77,6 @@ package struct ClusterState: Hashable, Sendable {
   }
 
   private static func file(in folder: String) -> String { "\(folder)/state.json" }
-
-  /// Random bytes as hexadecimal digits.
-  static func random(bytes: Int) -> String {
-    var generator = SystemRandomNumberGenerator()
-    return (0..<bytes).map { _ in
-      let byte = UInt8.random(in: .min ... .max, using: &generator)
-      return (byte < 16 ? "0" : "") + String(byte, radix: 16)
-    }.joined()
-  }
 }
 
 extension ClusterState {
@@ -88,7 +84,7 @@ extension ClusterState {
     var fields = try Fields(json, "the state file")
     guard let id = try fields.string("id"), let jwtSecret = try fields.string("jwt_secret"),
       let publishableKey = try fields.string("publishable_key"), let secretKey = try fields.string("secret_key"),
-      let stored = try fields.object("passwords")
+      let words = try fields.object("passwords")
     else { throw SimplonError(.devPostgresFailed, "the state file lacks a field") }
     self.id = id
     self.jwtSecret = jwtSecret
@@ -97,9 +93,10 @@ extension ClusterState {
     programs = try fields.string("programs")
     port = try fields.integer("port", in: 1...65535)
     notes = (try fields.object("notes") ?? [:]).compactMapValues(\.string)
+    stored = json.object ?? [:]
     passwords = [:]
     for login in Login.allCases {
-      guard let password = stored[login.rawValue]?.string else {
+      guard let password = words[login.rawValue]?.string else {
         throw SimplonError(.devPostgresFailed, "the state file lacks the password of \(login.rawValue)")
       }
       passwords[login] = password
@@ -107,14 +104,22 @@ extension ClusterState {
   }
 
   private var json: JSON {
-    var members: [String: JSON] = [
-      "id": .string(id), "jwt_secret": .string(jwtSecret), "publishable_key": .string(publishableKey),
-      "secret_key": .string(secretKey), "notes": .object(notes.mapValues { .string($0) }),
-      "passwords": .object(
-        Dictionary(uniqueKeysWithValues: passwords.map { ($0.key.rawValue, JSON.string($0.value)) })),
-    ]
+    var words = stored["passwords"]?.object ?? [:]
+    for (login, password) in passwords { words[login.rawValue] = .string(password) }
+    var members = stored
+    members["id"] = .string(id)
+    members["jwt_secret"] = .string(jwtSecret)
+    members["publishable_key"] = .string(publishableKey)
+    members["secret_key"] = .string(secretKey)
+    members["notes"] = .object(notes.mapValues { .string($0) })
+    members["passwords"] = .object(words)
     members["programs"] = programs.map { .string($0) }
     members["port"] = port.map { .integer($0) }
     return .object(members)
   }
+}
+
+extension ClusterState: CustomStringConvertible {
+  /// Its name alone: whatever holds a state may be logged, and secrets never are.
+  package var description: String { "ClusterState \(id)" }
 }

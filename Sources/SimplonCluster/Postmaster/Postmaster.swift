@@ -31,62 +31,125 @@ struct Postmaster: Sendable {
     return file
   }
 
+  /// Whether a server works on the folder that cannot be reached, as its socket was moved or removed.
+  var isCutOff: Bool {
+    guard running() == nil, let file = PostmasterFile(dataFolder: dataFolder), file.isReady else { return false }
+    return isServer(file)
+  }
+
+  /// Starts a server on a port that is free.
+  ///
+  /// - Parameters:
+  ///   - wanted: the port; with 0 any free one, and another one when a program was faster to take it; nil for none.
+  ///   - choose: finds a free port.
+  ///   - prepare: writes the settings with the port.
+  /// - Returns: what the server says of itself.
+  /// - Throws: what ``start(port:limit:)`` and the closures throw.
+  func start(
+    choosing wanted: Int?,
+    by choose: (Int) throws(SimplonError) -> Int = { port throws(SimplonError) in
+      try freePort(port, option: "--db-port")
+    },
+    prepare: (Int?) throws(SimplonError) -> Void
+  ) async throws -> PostmasterFile {
+    var tries = wanted == 0 ? 5 : 1
+    while true {
+      tries -= 1
+      var port: Int?
+      if let wanted { port = try choose(wanted) }
+      try prepare(port)
+      do {
+        return try await start(port: port)
+      } catch let error as SimplonError where error.code == .devPortTaken && tries > 0 {}
+    }
+  }
+
   /// Starts a server, or waits for one that is starting already, until it takes connections.
   ///
   /// - Parameters:
   ///   - port: the port it was told to listen on, for the error.
   ///   - limit: how long a recovery after a crash may take.
   /// - Returns: what the server says of itself.
-  /// - Throws: `dev.port_taken`, `storage.full`, `dev.postgres_failed`.
+  /// - Throws: `dev.port_taken`, `storage.full`, `dev.postgres_failed`, or a cancel; then what it started has ended.
   func start(port: Int?, limit: Duration = .seconds(120)) async throws -> PostmasterFile {
     let deadline = ContinuousClock.now + limit
     if logSize > 10 << 20 { rename(log, "\(log).1") }
     while true {
-      // A number that another program has by now, as after a restart of the machine, would keep PostgreSQL from starting.
-      if let file = PostmasterFile(dataFolder: dataFolder), isAlive(file.process), !isServer(file) {
-        unlink("\(dataFolder)/postmaster.pid")
-      }
+      forgetDeadServer()
       let offset = logSize
-      let process = try await launch()
-      while ContinuousClock.now < deadline {
-        if let file = running() { return file }
-        if !isAlive(process) { break }
-        try await Task.sleep(for: .milliseconds(5))
+      // Unstructured, because a cancel between the server's start and the answer would lose its number.
+      let process = try await Task { try await launch() }.value
+      do {
+        while ContinuousClock.now < deadline {
+          if let file = running() { return file }
+          if !isAlive(process) { break }
+          try await Task.sleep(for: .milliseconds(5))
+        }
+        let text = logText(from: offset)
+        guard ContinuousClock.now < deadline, isPassing(text) else {
+          throw SimplonError.server(text, program: "postgres", folder: dataFolder, port: port)
+        }
+        try await Task.sleep(for: .milliseconds(50))
+      } catch {
+        // Unstructured, because it must be carried out after a cancel too.
+        let ending = Task { try await end(process) }
+        try? await ending.value
+        throw error
       }
-      let text = logText(from: offset)
-      guard ContinuousClock.now < deadline, isPassing(text) else {
-        throw SimplonError.server(text, program: "postgres", folder: dataFolder, port: port)
-      }
-      try await Task.sleep(for: .milliseconds(50))
     }
   }
 
   /// Stops the server: open transactions are rolled back, committed ones are on the disk.
   ///
   /// - Throws: `dev.postgres_failed` when it does not end within a minute.
-  /// - Source: PostgreSQL manual, "Shutting Down the Server": SIGINT is the fast shutdown, SIGQUIT the immediate one.
   func stop() async throws {
     guard let file = PostmasterFile(dataFolder: dataFolder), isServer(file) else { return }
+    try await end(file.process)
+  }
+
+  /// Stops a server process and waits for its end.
+  ///
+  /// - Throws: `dev.postgres_failed` when it does not end within a minute.
+  /// - Source: PostgreSQL manual, "Shutting Down the Server": SIGINT is the fast shutdown, SIGQUIT the immediate one.
+  private func end(_ process: Int32) async throws {
     for signal in [SIGINT, SIGQUIT] {
-      guard kill(file.process, signal) == 0 else { return }
       for _ in 0..<6000 {
-        // The file goes just before the process does.
-        if !isAlive(file.process) { return }
+        // Its file goes before it does. A signal is lost on a server that is only just starting, hence again and again.
+        guard isAlive(process), kill(process, signal) == 0 else { return }
         try await Task.sleep(for: .milliseconds(5))
       }
     }
-    throw SimplonError(.devPostgresFailed, "PostgreSQL (process \(file.process)) does not stop")
+    throw SimplonError(.devPostgresFailed, "PostgreSQL (process \(process)) does not stop")
   }
 
   /// Whether the process of a `postmaster.pid` lives and is that server, and no later owner of the number.
+  ///
+  /// A server works in its data folder, by whichever name the folder goes since.
   private func isServer(_ file: PostmasterFile) -> Bool {
     guard isAlive(file.process) else { return false }
     #if os(Linux)
+      var (theirs, ours) = (stat(), stat())
+      if stat("/proc/\(file.process)/cwd", &theirs) == 0, stat(dataFolder, &ours) == 0 {
+        return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino
+      }
+      // Not ours to see, as for root in a container without CAP_SYS_PTRACE; it was started with the folder's name.
       guard let words = try? Data(contentsOf: URL(filePath: "/proc/\(file.process)/cmdline")) else { return true }
       return words.split(separator: 0).contains { $0.elementsEqual(dataFolder.utf8) }
     #else
       return !file.isReady || isListening(socketFolder: file.socketFolder, port: file.port)
     #endif
+  }
+
+  /// Removes what a dead server left and what would keep PostgreSQL from starting when another program has its number by
+  /// now, as after a restart of the machine.
+  private func forgetDeadServer() {
+    if let file = PostmasterFile(dataFolder: dataFolder) {
+      if isServer(file) { return }
+      // Else it helps PostgreSQL to find sessions of the dead server that have not ended yet.
+      if isAlive(file.process) { unlink("\(dataFolder)/postmaster.pid") }
+    }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: socketFolder)) ?? []
+    for name in names where name.hasPrefix(".s.PGSQL.") { unlink("\(socketFolder)/\(name)") }
   }
 
   /// Runs the server in the background and answers its process id.
@@ -128,8 +191,9 @@ struct Postmaster: Sendable {
 
 /// Whether a process lives; one that has ended and waits for its parent does not.
 func isAlive(_ process: Int32) -> Bool {
-  // Where we are process 1 of a container, an orphaned server becomes our child.
-  waitpid(process, nil, WNOHANG)
+  // Where we are process 1 of a container, an orphaned server becomes our child. Elsewhere a child of that number is
+  // another's to wait for.
+  if getpid() == 1 { waitpid(process, nil, WNOHANG) }
   guard kill(process, 0) == 0 || errno == EPERM else { return false }
   #if os(Linux)
     guard let data = try? Data(contentsOf: URL(filePath: "/proc/\(process)/stat")) else { return false }

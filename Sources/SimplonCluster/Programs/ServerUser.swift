@@ -13,17 +13,25 @@ struct ServerUser: Sendable {
   /// The user and group to become, or nil to stay who we are.
   let other: (user: uid_t, group: gid_t)?
 
-  /// Who PostgreSQL is to run as: `postgres` when we are root and there is one, else `nobody`.
-  init() {
+  /// Who PostgreSQL is to run as: ourselves, or, when we are root, the first of these users that there is.
+  ///
+  /// Never `nobody`: that is who a tool without a sandbox is, and it could then read the cluster and stop the server.
+  ///
+  /// - Parameter names: users that initdb finds by name.
+  /// - Throws: `dev.postgres_failed` when there is none.
+  init(_ names: [String] = ["postgres", "daemon"]) throws(SimplonError) {
     guard geteuid() == 0 else {
       other = nil
       return
     }
-    if let entry = getpwnam("postgres") {
-      other = (entry.pointee.pw_uid, entry.pointee.pw_gid)
-    } else {
-      other = (65534, 65534)
+    for name in names {
+      guard let entry = getpwnam(name)?.pointee else { continue }
+      other = (entry.pw_uid, entry.pw_gid)
+      return
     }
+    throw SimplonError(
+      .devPostgresFailed, "PostgreSQL does not run as root, and there is no user \(names.joined(separator: " or "))",
+      hint: "Start as another user, or make one for PostgreSQL: useradd --system postgres")
   }
 
   /// The words that start a program as this user.

@@ -103,19 +103,26 @@ private struct JSONParser {
     return value
   }
 
+  /// PostgreSQL writes a number back without its exponent, so the digits that this stands for count too: what was stored
+  /// can be read again.
   private mutating func number() throws(SimplonError) -> JSON {
     let start = at
+    var shift = 0
     _ = take(UInt8(ascii: "-"))
     if take(UInt8(ascii: "0")) {
     } else {
       guard digits() > 0 else { throw wrong("a value is expected") }
     }
     if take(UInt8(ascii: ".")) { guard digits() > 0 else { throw wrong("a digit is expected") } }
+    let mantissa = at - start
     if take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) {
       if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
+      let first = at
       guard digits() > 0 else { throw wrong("a digit is expected") }
+      // "0." may come before the digits.
+      shift = 2 + min(Int(String(decoding: bytes[first..<at], as: UTF8.self)) ?? 1000, 1000)
     }
-    guard at - start <= 1000 else { throw wrong("a number is longer than 1000 characters") }
+    guard at - start <= 1000, mantissa + shift <= 1000 else { throw wrong("a number has more than 1000 digits") }
     return .number(String(decoding: bytes[start..<at], as: UTF8.self))
   }
 

@@ -26,8 +26,10 @@ extension Duration {
     return "\(seconds)s"
   }
 
-  /// Whole milliseconds, rounded down.
-  public var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+  /// Whole milliseconds, a fraction cut off; a time beyond 64 bits is the last one that they hold.
+  public var milliseconds: Int64 {
+    Int64(clamping: Int128(components.seconds) * 1000 + Int128(components.attoseconds / 1_000_000_000_000_000))
+  }
 
   /// Seconds, with what binary floating point can hold of the fraction.
   public var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }

@@ -34,29 +34,28 @@ package struct Issuer: Sendable {
 
   /// The project's own issuer, whose people are the people here.
   ///
+  /// Keys for RS256 and ES256 are fetched from `/auth/v1/.well-known/jwks.json` of an https project, and of any without a
+  /// secret: a project may sign its legacy keys with the secret and its people's tokens with a key. Nothing is fetched
+  /// before such a token comes.
+  ///
   /// - Parameters:
   ///   - projectURL: `SUPABASE_URL`; the issuer is its `/auth/v1`. `supabase` and `supabase-demo`, which Supabase's legacy
   ///     keys name, are aliases.
   ///   - aliases: further names, such as a public address of the same project.
   ///   - secret: `SUPABASE_JWT_SECRET`, at least 32 bytes, for HS256.
-  ///   - fetchesKeys: whether the project publishes keys for RS256 and ES256, at
-  ///     `/auth/v1/.well-known/jwks.json`. Not for a project that we serve ourselves.
   ///   - now: Unix seconds.
   ///   - logger: hears of failed fetches.
   /// - Returns: the issuer.
-  /// - Throws: `config.invalid` when a value is out of range, `config.missing` with neither secret nor keys.
+  /// - Throws: `config.invalid` when the secret is too short, or keys cannot be fetched from such a URL.
   package static func own(
-    projectURL: String, aliases: [String] = [], secret: String?, fetchesKeys: Bool = false,
-    now: @escaping @Sendable () -> Int = unixNow, logger: Logger
+    projectURL: String, aliases: [String] = [], secret: String?, now: @escaping @Sendable () -> Int = unixNow,
+    logger: Logger
   ) throws(SimplonError) -> Issuer {
-    guard secret != nil || fetchesKeys else {
-      throw SimplonError(.configMissing, "SUPABASE_JWT_SECRET is needed to know the project's own tokens")
-    }
     let url = url(ofProject: projectURL)
     var key: SymmetricKey?
     if let secret { key = try Self.secret(secret, named: "SUPABASE_JWT_SECRET") }
     var keys: Keys?
-    if fetchesKeys {
+    if secret == nil || projectURL.hasPrefix("https://") {
       let address = try keysURL(url + "/.well-known/jwks.json", named: "SUPABASE_URL")
       keys = .remote(RemoteKeys(url: address, now: now, logger: logger))
     }
@@ -95,4 +94,9 @@ package struct Issuer: Sendable {
     }
     return text
   }
+}
+
+extension Issuer: CustomStringConvertible {
+  /// Its URL alone: a secret is never logged.
+  package var description: String { "Issuer(\(url))" }
 }

@@ -7,23 +7,31 @@ package struct APIKeys: Sendable {
 
   /// Takes what `SUPABASE_ANON_KEY` and `SUPABASE_SERVICE_ROLE_KEY` (or a project's own list of keys) hold.
   ///
-  /// A legacy key, which is a JWT, needs no place here: its signature speaks for it.
+  /// A legacy key, which is a JWT, needs no place here: its signature speaks for it. It must only be one for that role.
   /// - Parameters:
   ///   - anon: keys for `anon`.
   ///   - service: keys for `service_role`.
-  /// - Throws: `config.invalid` when a key stands on the wrong side or is shorter than 16 characters after its prefix.
+  /// - Throws: `config.invalid` when a key is none, stands on the wrong side, or is shorter than 16 characters after its
+  ///   prefix.
   package init(anon: [String] = [], service: [String] = []) throws(SimplonError) {
     var roles = [(hash: SHA256.Digest, role: Principal.Role)]()
     for (keys, role, prefix) in [
       (anon, Principal.Role.anon, "sb_publishable_"), (service, .serviceRole, "sb_secret_"),
     ] {
-      for key in keys where Self.isOpaque(key) {
-        guard key.hasPrefix(prefix), key.utf8.count >= prefix.utf8.count + 16 else {
+      for key in keys {
+        let isOpaque = Self.isOpaque(key)
+        let fits =
+          isOpaque
+          ? key.hasPrefix(prefix) && key.utf8.count >= prefix.utf8.count + 16
+          : (try? SignedToken(parsing: key))?.claims["role"]?.string == role.rawValue
+        guard fits else {
           throw SimplonError(
             .configInvalid,
-            "a key for \(role.rawValue) must be \(prefix) and at least 16 characters, or a JWT of the project")
+            """
+            a key for \(role.rawValue) must be \(prefix) and at least 16 characters, or the project's JWT of that role
+            """)
         }
-        roles.append((SHA256.hash(data: Array(key.utf8)), role))
+        if isOpaque { roles.append((SHA256.hash(data: Array(key.utf8)), role)) }
       }
     }
     self.roles = roles
@@ -39,4 +47,9 @@ package struct APIKeys: Sendable {
     for (hash, role) in roles where hash == key { return Principal(role: role, source: .key) }
     throw .invalidToken("the key is not one of this project's")
   }
+}
+
+extension APIKeys: CustomStringConvertible {
+  /// Its name alone: keys are never logged.
+  package var description: String { "APIKeys" }
 }

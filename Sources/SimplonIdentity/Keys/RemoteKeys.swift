@@ -7,11 +7,14 @@ import SimplonCore
 
 /// The keys that an issuer publishes at an address, fetched when they are needed.
 ///
-/// They are kept for ten minutes and fetched anew after that, or when a token names a key that is not among them; never
-/// more often than every 30 s, whoever asks, and once for all callers that wait at that time. While the issuer cannot be
-/// reached the old keys go on.
+/// They are fetched anew when they are ten minutes old, or when a token names a key that is not among them; never more
+/// often than every 30 s, whoever asks, and once for all callers at that time. Who asks for a known key waits for that
+/// only when a minute more has passed and the issuer is not known to fail, so that a slow issuer holds up nobody. While
+/// the issuer cannot be reached the old keys go on, for a day.
 actor RemoteKeys {
   private static let lifetime = 600
+  private static let grace = 60
+  private static let end = 86_400
   private static let pause = 30
   private static let limit = 256 << 10
 
@@ -21,6 +24,8 @@ actor RemoteKeys {
   private var keys: KeySet?
   private var fetchedAt = Int.min
   private var triedAt = Int.min
+  /// Whether the last fetch that ended was in vain.
+  private var isFailing = false
   private var fetch: Task<Void, Never>?
 
   /// Names the address; nothing is fetched yet.
@@ -37,34 +42,39 @@ actor RemoteKeys {
 
   /// The key to verify a token with, or nil when the issuer has no such key.
   ///
-  /// - Throws: `auth.issuer_unreachable` while the keys could never be fetched.
+  /// - Throws: `auth.issuer_unreachable` while there are no keys of the last day.
   func verifier(_ id: String?, _ algorithm: SignedToken.Algorithm) async throws(SimplonError) -> (any JWTAlgorithm)? {
-    if keys == nil || !isWithin(Self.lifetime, of: fetchedAt) { await refresh() }
-    if let known = keys?.verifier(id, algorithm) { return known }
-    await refresh()
-    guard let keys else {
+    let known = trusted?.verifier(id, algorithm)
+    if known != nil, isWithin(Self.lifetime, of: fetchedAt) { return known }
+    refresh()
+    if known != nil, isFailing || isWithin(Self.lifetime + Self.grace, of: fetchedAt) { return known }
+    await fetch?.value
+    guard let trusted else {
       throw SimplonError(
         .authIssuerUnreachable, "the keys of the token's issuer cannot be fetched", hint: "try again later",
         retry: .after(.seconds(Self.pause)))
     }
-    return keys.verifier(id, algorithm)
+    return trusted.verifier(id, algorithm)
   }
 
-  private func refresh() async {
-    if fetch == nil, !isWithin(Self.pause, of: triedAt) {
-      triedAt = now()
-      // Not a child task: it serves all who wait, also when the one who began is cancelled. Its time is limited.
-      fetch = Task {
-        do {
-          keys = try await fetched()
-          fetchedAt = now()
-        } catch {
-          logger.warning("An issuer's keys could not be fetched", metadata: ["url": "\(url)", "error": "\(error)"])
-        }
-        fetch = nil
+  private var trusted: KeySet? { isWithin(Self.end, of: fetchedAt) ? keys : nil }
+
+  /// Begins a fetch, unless one is under way or was begun a moment ago.
+  private func refresh() {
+    guard fetch == nil, !isWithin(Self.pause, of: triedAt) else { return }
+    triedAt = now()
+    // Not a child task: it serves all who wait, also when the one who began is cancelled. Its time is limited.
+    fetch = Task {
+      do {
+        keys = try await fetched()
+        fetchedAt = now()
+        isFailing = false
+      } catch {
+        isFailing = true
+        logger.warning("An issuer's keys could not be fetched", metadata: ["url": "\(url)", "error": "\(error)"])
       }
+      fetch = nil
     }
-    await fetch?.value
   }
 
   /// Whether that time was less than so many seconds ago; not when it lies ahead, after a clock was set back.

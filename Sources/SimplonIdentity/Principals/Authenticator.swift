@@ -100,3 +100,8 @@ package struct Authenticator: Sendable {
     return (try? verifier?.verify(token.signature, signs: token.content)) ?? false
   }
 }
+
+extension Authenticator: CustomStringConvertible {
+  /// Its name alone: whatever holds it may be logged, and its keys never are.
+  package var description: String { "Authenticator" }
+}

@@ -1,4 +1,5 @@
 import Crypto
+import SimplonCore
 
 /// What a browser's stream shows in place of a token: a random text, of which only the hash is kept.
 package struct Ticket: Sendable {

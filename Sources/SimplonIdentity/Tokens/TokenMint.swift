@@ -16,7 +16,7 @@ package struct TokenMint: Sendable {
   /// Takes the project's secret.
   ///
   /// - Parameters:
-  ///   - projectURL: the project's URL, as for ``Issuer/own(projectURL:aliases:secret:fetchesKeys:now:logger:)``.
+  ///   - projectURL: the project's URL, as for ``Issuer/own(projectURL:aliases:secret:now:logger:)``.
   ///   - secret: the JWT secret, at least 32 bytes.
   ///   - now: Unix seconds.
   /// - Throws: `config.invalid` when the secret is too short.

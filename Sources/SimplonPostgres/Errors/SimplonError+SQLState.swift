@@ -66,6 +66,8 @@ extension SimplonError {
     switch sqlState {
     case "22021", "22P05":
       return (.requestInvalid, "PostgreSQL cannot store one of the characters of a text", .never)
+    case "08007", "40003":
+      return (.databaseOutcomeUnknown, "PostgreSQL does not know whether the change has happened", .never)
     case "25006": return (.databaseUnavailable, "the PostgreSQL server is read-only", .backoff)
     case "25P03": return (.databaseTimeout, "a transaction was idle for too long", .never)
     case "40001", "40P01":

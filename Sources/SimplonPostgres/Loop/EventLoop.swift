@@ -26,7 +26,7 @@ final class EventLoop<Command: Sendable>: SerialExecutor {
   /// - Parameter turn: takes the new commands (empties the array) and the ready sockets; returns how long to wait for
   ///   the next ones at most, in milliseconds.
   func start(_ turn: @escaping @Sendable (inout [Command], [Readiness]) -> Int32?) {
-    startThread { [self] in
+    let isStarted = startThread { [self] in
       inbox.withLock { $0.thread = pthread_self() }
       var commands = [Command]()
       var jobs = [UnownedJob]()
@@ -49,6 +49,7 @@ final class EventLoop<Command: Sendable>: SerialExecutor {
         wait = next
       }
     }
+    precondition(isStarted, "the system gives this process no thread to begin with")
   }
 
   /// Leaves a command for the next turn; from any thread.

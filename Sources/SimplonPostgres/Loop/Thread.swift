@@ -7,7 +7,10 @@
 /// Runs `body` on a thread of its own, which ends with it.
 ///
 /// For what blocks: the event loop, connecting (name look-up included) and cancelling, which libpq can only do so.
-func startThread(_ body: @escaping @Sendable () -> Void) {
+///
+/// - Returns: false when the system gives this process no more threads.
+@discardableResult
+func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
   let box = Unmanaged.passRetained(ThreadBody(body))
   #if canImport(Glibc)
     var thread = pthread_t()
@@ -18,7 +21,8 @@ func startThread(_ body: @escaping @Sendable () -> Void) {
     let status = pthread_create(&thread, nil, { runThreadBody($0) }, box.toOpaque())
     if status == 0, let thread { pthread_detach(thread) }
   #endif
-  precondition(status == 0, "the system gives this process no more threads")
+  if status != 0 { box.release() }
+  return status == 0
 }
 
 private func runThreadBody(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {

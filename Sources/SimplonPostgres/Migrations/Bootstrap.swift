@@ -33,20 +33,36 @@ package struct Bootstrap: Sendable {
   /// - Throws: `database.role` when the login may not create roles.
   package func plain(api: String, worker: String) async throws -> [String] {
     do {
-      return try await client.withConnection { connection in
-        // Two at once would make the same role; the lock ends with the session.
-        try await connection.execute(unsafeSQL: "select pg_catalog.pg_advisory_lock(5360414140)")
-        try await connection.execute(unsafeSQL: BootstrapSQL.plain)
-        let rows = try await connection.query(
-          "select rolname::text from pg_catalog.pg_roles where rolname in ('simplon_api', 'simplon_worker')")
-        let known = Set(try rows.map { try $0.decode(String.self) })
-        try await connection.execute(unsafeSQL: BootstrapSQL.logins(api: api, worker: worker))
-        return ["simplon_api", "simplon_worker"].filter { !known.contains($0) }
-      }
+      return try await makePlain(api: api, worker: worker)
     } catch let error as SimplonError where error.code == .databasePermission {
       throw SimplonError(
         .databaseRole, "this login may not create the roles that Simplon needs",
         hint: "Run simplon db push once as a superuser, or on Supabase as postgres.", cause: error)
+    } catch let error as SimplonError where error.isAlreadyThere {
+      // Roles are the cluster's, the lock is the database's: another database's bootstrap was quicker.
+      return try await makePlain(api: api, worker: worker)
     }
+  }
+
+  private func makePlain(api: String, worker: String) async throws -> [String] {
+    try await client.withTransaction(as: PostgresSession(statementTimeout: .zero), retries: 0) { connection in
+      // Two at once would make the same objects.
+      try await connection.query("select pg_advisory_xact_lock(5360414140)")
+      try await connection.execute(unsafeSQL: BootstrapSQL.plain)
+      let rows = try await connection.query(
+        "select rolname::text from pg_catalog.pg_roles where rolname in ('simplon_api', 'simplon_worker')")
+      let known = Set(try rows.map { try $0.decode(String.self) })
+      try await connection.execute(unsafeSQL: BootstrapSQL.logins(api: api, worker: worker))
+      return ["simplon_api", "simplon_worker"].filter { !known.contains($0) }
+    }
+  }
+}
+
+extension SimplonError {
+  /// Whether PostgreSQL says that what was to be made exists.
+  ///
+  /// - Source: PostgreSQL manual, Appendix A: unique_violation, duplicate_object, duplicate_schema, duplicate_function.
+  fileprivate var isAlreadyThere: Bool {
+    ["23505", "42710", "42P06", "42723"].contains(details?["sqlstate"]?.string ?? "")
   }
 }

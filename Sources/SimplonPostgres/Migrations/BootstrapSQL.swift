@@ -120,11 +120,11 @@ package enum BootstrapSQL {
     do $bootstrap$
     begin
       if not exists (select from pg_catalog.pg_roles where rolname = 'simplon_api') then
-        create role simplon_api login noinherit password \#(literal(api));
+        create role simplon_api login noinherit password \#(literal(scramSecret(api)));
         grant anon, authenticated, service_role to simplon_api;
       end if;
       if not exists (select from pg_catalog.pg_roles where rolname = 'simplon_worker') then
-        create role simplon_worker login noinherit password \#(literal(worker));
+        create role simplon_worker login noinherit password \#(literal(scramSecret(worker)));
         grant service_role to simplon_worker;
         alter role simplon_worker set role = 'service_role';
       end if;
@@ -133,9 +133,9 @@ package enum BootstrapSQL {
     """#
   }
 
-  /// Sets the password of a role.
+  /// Sets the password of a role; the text does not hold it, as servers log statements.
   package static func password(_ password: String, of role: String) -> String {
-    "alter role \(identifier(role)) password \(literal(password));"
+    "alter role \(identifier(role)) password \(literal(scramSecret(password)));"
   }
 
   /// Text as an SQL literal that stands for itself whatever the server's settings are.

@@ -1,4 +1,5 @@
 import Crypto
+import SimplonCore
 
 /// One step of a schema's history: SQL text that brings a database to a version, and the text that takes it back.
 ///
@@ -33,9 +34,7 @@ package struct Migration: Hashable, Sendable {
   }
 
   /// The SHA-256 of the SQL text as hexadecimal digits.
-  package var checksum: String {
-    SHA256.hash(data: Array(sql.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-  }
+  package var checksum: String { SHA256.hash(data: Array(sql.utf8)).hex }
 
   /// The text for a schema.
   ///

@@ -8,7 +8,7 @@ package import SimplonCore
 package struct Migrator: Sendable {
   let client: PostgresClient
   /// Sorted by version.
-  let migrations: [Migration]
+  package let migrations: [Migration]
   let schema: String
   let logger: Logger
 
@@ -42,11 +42,14 @@ package struct Migrator: Sendable {
   /// - Parameters:
   ///   - target: the last version to apply, or nil for all.
   ///   - baseline: take everything up to this version as applied by someone else, without running it.
+  ///   - progress: is told after each migration how many are behind it.
   /// - Returns: the versions that were applied, in order.
   /// - Throws: `migration.newer`, `migration.missing`, `migration.changed`, `migration.foreign`, `migration.failed`,
   ///   and what keeps a connection from working.
   @discardableResult
-  package func push(to target: String? = nil, baseline: String? = nil) async throws -> [String] {
+  package func push(
+    to target: String? = nil, baseline: String? = nil, progress: (Int) -> Void = { _ in }
+  ) async throws -> [String] {
     for version in [target, baseline].compactMap({ $0 }) where !migrations.contains(where: { $0.version == version }) {
       throw SimplonError(.migrationMissing, "there is no migration \(version)", hint: "simplon db status lists them.")
     }
@@ -62,9 +65,10 @@ package struct Migrator: Sendable {
       }
     }
     var applied = [String]()
-    for migration in migrations {
+    for (index, migration) in migrations.enumerated() {
       if let target, migration.version > target { break }
       if try await apply(migration) { applied.append(migration.version) }
+      progress(index + 1)
     }
     return applied
   }

@@ -10,9 +10,9 @@ actor Pool {
     case stopNow
     case request(Request)
     case cancel(Request)
-    case lease(Call<Void, Int>, id: Int)
+    case lease(Call<Void, Void>, id: Int)
     case forgetLease(id: Int)
-    case giveBack(connection: Int)
+    case giveBack(lease: Int)
     indirect case listen(id: Int, Mailbox, channels: [String])
     case unlisten(id: Int)
     indirect case opened(connection: Int, Result<Link, SimplonError>)
@@ -27,24 +27,32 @@ actor Pool {
   /// Names leases and listeners.
   nonisolated let ids = Atomic(0)
 
-  private let logger: Logger
-  private let clock = ContinuousClock()
-  private var state: State
-  private var kinds = [Int: State.Kind]()  // of connections that are being made
-  private var channels = [Int: Channel]()
-  private var shared = [Channel]()
-  private var bySocket = [Int32: Channel]()
-  private var queue = Queue<Request>()
-  private var leases = [Int: Call<Void, Int>]()
-  private var listeners = [Int: (mailbox: Mailbox, channels: [String])]()
-  private var stopCall: Call<Void, Void>?
-  private var lastFailure: SimplonError?
-  private var nextTick: ContinuousClock.Instant
+  let logger: Logger
+  let clock = ContinuousClock()
+  var state: State
+  var kinds = [Int: State.Kind]()  // of connections that are being made
+  var channels = [Int: Channel]()
+  var shared = [Channel]()
+  var bySocket = [Int32: Channel]()
+  var queue = Queue<Request>()
+  var leases = [Int: Call<Void, Void>]()  // that wait for a connection
+  var lent = [Int: Channel]()  // by lease
+  var listeners = [Int: (mailbox: Mailbox, channels: [String])]()
+  var stopCall: Call<Void, Void>?
+  var lastFailure: SimplonError?
+  var nextTick: ContinuousClock.Instant
+  /// Callers' requests that ended in this turn; they are told at its end, when all that waits has been sent.
+  var finished = [(Request, Result<[PostgresRows], any Error>)]()
 
   /// How many requests may be on their way on one shared connection.
-  private static let depth = 128
+  ///
+  /// Behind a transaction pooler only one: PgBouncer 1.18 gives the server's connection to another client when one
+  /// transaction ends, even if it has passed on the beginning of the next, and then answers reach the wrong client.
+  var depth: Int { configuration.pooler ? 1 : 128 }
+  /// After how long without an answer a statement holds up those behind it, so that others are preferred.
+  static let standstill = Duration.milliseconds(20)
   /// How long a connection may be silent before it is asked whether it lives.
-  private static let probeInterval = Duration.seconds(30)
+  static let probeInterval = Duration.seconds(30)
 
   init(configuration: PostgresConfiguration, logger: Logger) {
     self.configuration = configuration
@@ -68,29 +76,32 @@ actor Pool {
 
   nonisolated func nextID() -> Int { ids.add(1, ordering: .relaxed).newValue }
 
-  // MARK: Turning
-
-  private func turn(_ commands: inout [Command], _ ready: [Readiness]) -> Int32 {
+  func turn(_ commands: inout [Command], _ ready: [Readiness]) -> Int32 {
     let now = clock.now
     for readiness in ready {
       guard let channel = bySocket[readiness.socket] else { continue }
       if readiness.canRead { receive(channel, now) }
-      if readiness.canWrite, bySocket[readiness.socket] === channel { update(channel, isAlive: channel.send(), now) }
+      if readiness.canWrite, bySocket[readiness.socket] === channel {
+        channel.lastProgress = now
+        update(channel, isAlive: channel.send(), now)
+      }
     }
     for command in commands { handle(command, now) }
     commands.removeAll(keepingCapacity: true)
     dispatch(now)
     if now >= nextTick { tick(now) }
+    for (request, result) in finished { request.finish(result) }
+    finished.removeAll(keepingCapacity: true)
     return wait(now)
   }
 
-  private func wait(_ now: ContinuousClock.Instant) -> Int32 {
+  func wait(_ now: ContinuousClock.Instant) -> Int32 {
     let left = nextTick - now
     return Int32(clamping: max(1, left.milliseconds + 1))
   }
 
   /// Looks after time limits; at least each second, and every 50 ms while somebody waits for the server.
-  private func tick(_ now: ContinuousClock.Instant) {
+  func tick(_ now: ContinuousClock.Instant) {
     perform(state.tick(at: now), now)
     while let request = queue.first, request.isOver || request.subject.submitted + configuration.acquireTimeout <= now {
       queue.popFirst()
@@ -111,7 +122,7 @@ actor Pool {
     if let deadline = state.nextDeadline { nextTick = min(nextTick, max(deadline, now)) }
   }
 
-  private func handle(_ command: Command, _ now: ContinuousClock.Instant) {
+  func handle(_ command: Command, _ now: ContinuousClock.Instant) {
     switch command {
     case .start: perform(state.start(at: now), now)
     case .stop(let call):
@@ -126,7 +137,7 @@ actor Pool {
     case .forgetLease(let id):
       leases[id] = nil
       state.forget(waiter: id)
-    case .giveBack(let id): giveBack(id, now)
+    case .giveBack(let lease): giveBack(lease, now)
     case .listen(let id, let mailbox, let channels): listen(id, mailbox, channels, now)
     case .unlisten(let id):
       listeners[id] = nil
@@ -135,249 +146,32 @@ actor Pool {
     }
   }
 
-  // MARK: Requests
-
-  private func accept(_ request: Request, _ now: ContinuousClock.Instant) {
-    guard let id = request.subject.connection else {
-      guard state.takesWork else { return finish(request, with: .failure(refused(.stopped))) }
-      queue.append(request)
-      return hurry(now)
-    }
-    guard let channel = channels[id], !channel.isCancelled else {
-      let error = SimplonError(
-        .databaseUnavailable, "the connection to PostgreSQL is closed", hint: "Take a new one.", retry: .backoff)
-      return finish(request, with: .failure(error))
-    }
-    submit(request, to: channel, now)
-  }
-
-  /// Moves waiting requests to the least loaded shared connections.
-  private func dispatch(_ now: ContinuousClock.Instant) {
-    guard !queue.isEmpty else { return }
-    while let request = queue.first {
-      var best: Channel?
-      for channel in shared where !channel.isRetiring && !channel.wantsToWrite && channel.load < Self.depth {
-        if channel.load < best?.load ?? .max { best = channel }
-      }
-      guard let best else { break }
-      queue.removeFirst()
-      if !request.isOver { best.enqueue(request, at: now) }
-    }
-    for channel in shared where channel.hasWaiting && !channel.wantsToWrite {
-      update(channel, isAlive: channel.send(), now)
-    }
-  }
-
-  private func submit(_ request: Request, to channel: Channel, _ now: ContinuousClock.Instant) {
-    hurry(now)
-    channel.enqueue(request, at: now)
-    update(channel, isAlive: channel.send(), now)
-  }
-
-  /// The server is asked for something: look at the clock more often.
-  private func hurry(_ now: ContinuousClock.Instant) { nextTick = min(nextTick, now + .milliseconds(50)) }
-
-  private func cancel(_ request: Request) {
-    guard let id = request.subject.connection, let channel = channels[id], channel.holds(request) else { return }
-    channel.cancel()
-  }
-
-  private func receive(_ channel: Channel, _ now: ContinuousClock.Instant) {
-    var internals = [(Request, Channel.Outcome)]()
-    let isAlive = channel.receive(
-      at: now,
-      finish: { request, outcome in
-        switch outcome {
-        case .rows(let rows) where request.subject.purpose == .caller: request.finish(.success(rows))
-        case .failed(let error) where request.subject.purpose == .caller: request.finish(.failure(error))
-        default: internals.append((request, outcome))
-        }
-      },
-      notify: { name, payload in
-        guard case .listener(let id) = channel.kind else { return }
-        listeners[id]?.mailbox.put(.notification(channel: name, payload: payload))
-      })
-    update(channel, isAlive: isAlive, now)
-    for (request, outcome) in internals { settle(request, outcome, channel, now) }
-    if channel.isRetiring, channel.isQuiet { perform(state.drained(channel.id, at: now), now) }
-  }
-
-  /// Goes on after a request that no caller waits for, or that must be sent again.
-  private func settle(
-    _ request: Request, _ outcome: Channel.Outcome, _ channel: Channel, _ now: ContinuousClock.Instant
-  ) {
-    guard channels[channel.id] === channel else { return finish(request, with: .failure(refused(.unreachable))) }
-    switch (request.subject.purpose, outcome) {
-    case (_, .stale): submit(request, to: channel, now)
-    case (.reset, .rows) where channel.isIdle: perform(state.returned(channel.id, at: now), now)
-    case (.listen, .rows):
-      if case .listener(let id) = channel.kind { listeners[id]?.mailbox.put(.mayHaveMissed) }
-    case (.listen, .failed(let error)):
-      guard case .listener(let id) = channel.kind else { return }
-      listeners.removeValue(forKey: id)?.mailbox.finish(error)
-      perform(state.unlisten(id), now)
-    case (.greeting, .rows), (.probe, .rows), (.deallocation, _): break
-    default: lose(channel, now)
-    }
-  }
-
-  private func finish(_ request: Request, with result: Result<[PostgresRows], any Error>) { request.finish(result) }
-
-  private func internalRequest(_ queries: [PostgresQuery], _ purpose: Work.Purpose, _ now: ContinuousClock.Instant)
-    -> Request
-  {
-    Request(Work(queries, limit: configuration.connectTimeout, purpose: purpose, submitted: now))
-  }
-
-  // MARK: Connections
-
-  private func perform(_ actions: [State.Action], _ now: ContinuousClock.Instant) {
-    for action in actions {
-      switch action {
-      case .connect(let id, let kind): connect(id, kind)
-      case .close(let id):
-        if let channel = channels[id] { drop(channel) }
-        kinds[id] = nil
-      case .retire(let id):
-        guard let channel = channels[id] else { continue }
-        channel.isRetiring = true
-        if channel.isQuiet { perform(state.drained(id, at: now), now) }
-      case .grant(let waiter, let id):
-        let call = leases.removeValue(forKey: waiter)
-        if call?.finish(.success(id)) != true { perform(state.returned(id, at: now), now) }
-      case .refuse(let waiter, let refusal):
-        leases.removeValue(forKey: waiter)?.finish(.failure(refused(refusal)))
-      }
-    }
-    if let deadline = state.nextDeadline { nextTick = min(nextTick, deadline) }
-    if state.isStopped { stopped() }
-  }
-
-  private func connect(_ id: Int, _ kind: State.Kind) {
-    kinds[id] = kind
-    startThread { [loop, configuration, logger] in
-      do throws(SimplonError) {
-        loop.post(.opened(connection: id, .success(try Link.open(configuration, logger: logger))))
-      } catch {
-        loop.post(.opened(connection: id, .failure(error)))
-      }
-    }
-  }
-
-  private func opened(_ id: Int, _ result: Result<Link, SimplonError>, _ now: ContinuousClock.Instant) {
-    guard let kind = kinds.removeValue(forKey: id) else { return }
-    switch result {
-    case .failure(let error):
-      lastFailure = error
-      logger.warning("PostgreSQL cannot be reached", metadata: ["error": "\(String(reflecting: error))"])
-      perform(state.lost(id, at: now), now)
-    case .success(let link):
-      lastFailure = nil
-      let channel = Channel(id: id, kind: kind, link: link, configuration: configuration, now: now)
-      channels[id] = channel
-      bySocket[channel.socket] = channel
-      if kind == .shared { shared.append(channel) }
-      loop.poller.add(channel.socket)
-      greet(channel, now)
-      if channels[id] === channel { perform(state.connected(id, at: now), now) }
-    }
-  }
-
-  private func greet(_ channel: Channel, _ now: ContinuousClock.Instant) {
-    if !configuration.pooler, let limit = configuration.statementTimeout {
-      submit(internalRequest([Self.sessionLimit(limit)], .greeting, now), to: channel, now)
-    }
-    guard case .listener(let id) = channel.kind, let listener = listeners[id] else { return }
-    let listens = listener.channels.map { name in
-      PostgresQuery(
-        unsafeSQL:
-          "listen \"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\"")
-    }
-    submit(internalRequest(listens, .listen, now), to: channel, now)
-  }
-
-  private func giveBack(_ id: Int, _ now: ContinuousClock.Instant) {
-    guard let channel = channels[id] else { return }
-    guard channel.isQuiet, !channel.isCancelled else { return lose(channel, now) }
-    var queries: [PostgresQuery] = channel.isInBlock ? ["rollback"] : []
-    if !configuration.pooler {
-      // As DISCARD ALL, but for the prepared statements.
-      queries += [
-        "close all", "unlisten *", "select pg_advisory_unlock_all()", "discard temp", "discard sequences",
-        "reset session authorization", "reset all",
-      ]
-      if let limit = configuration.statementTimeout { queries.append(Self.sessionLimit(limit)) }
-    }
-    if queries.isEmpty { return perform(state.returned(id, at: now), now) }
-    submit(internalRequest(queries, .reset, now), to: channel, now)
-  }
-
-  private static func sessionLimit(_ limit: Duration) -> PostgresQuery {
-    "select set_config('statement_timeout', \(limit.statementTimeout), false)"
-  }
-
-  private func update(_ channel: Channel, isAlive: Bool, _ now: ContinuousClock.Instant) {
-    guard channels[channel.id] === channel else { return }
-    guard isAlive else { return lose(channel, now) }
-    guard channel.isWatchedForWriting != channel.wantsToWrite else { return }
-    channel.isWatchedForWriting = channel.wantsToWrite
-    loop.poller.change(channel.socket, writing: channel.wantsToWrite)
-  }
-
-  /// A connection is of no use any more.
-  private func lose(_ channel: Channel, _ now: ContinuousClock.Instant) {
-    guard channels[channel.id] === channel else { return }
-    if state.takesWork {
-      logger.info("a PostgreSQL connection ended", metadata: ["error": "\(channel.link.words.debugDescription)"])
-    }
-    drop(channel)
-    perform(state.lost(channel.id, at: now), now)
-  }
-
-  private func drop(_ channel: Channel) {
-    channels[channel.id] = nil
-    bySocket[channel.socket] = nil
-    shared.removeAll { $0 === channel }
-    loop.poller.remove(channel.socket)
-    channel.abandon { request, error in
-      if error == nil, request.subject.connection == nil, request.subject.purpose == .caller, state.takesWork {
-        queue.append(request)  // the server never had it: another connection may take it
-      } else {
-        request.finish(.failure(error ?? refused(.unreachable)))
-      }
-    }
-  }
-
-  // MARK: Listening
-
-  private func listen(_ id: Int, _ mailbox: Mailbox, _ channels: [String], _ now: ContinuousClock.Instant) {
+  func listen(_ id: Int, _ mailbox: Mailbox, _ channels: [String], _ now: ContinuousClock.Instant) {
     guard state.takesWork else { return mailbox.finish(nil) }
     listeners[id] = (mailbox, channels)
     perform(state.listen(id, at: now), now)
   }
 
-  // MARK: Stopping
-
-  private func stop(_ now: ContinuousClock.Instant) {
+  func stop(_ now: ContinuousClock.Instant) {
     while let request = queue.popFirst() { request.finish(.failure(refused(.stopped))) }
     for listener in listeners.values { listener.mailbox.finish(nil) }
     listeners.removeAll()
     perform(state.stop(), now)
   }
 
-  private func stopNow(_ now: ContinuousClock.Instant) {
+  func stopNow(_ now: ContinuousClock.Instant) {
     stop(now)
     for channel in channels.values { lose(channel, now) }
     for id in kinds.keys { perform(state.lost(id, at: now), now) }
     kinds.removeAll()
   }
 
-  private func stopped() {
+  func stopped() {
     stopCall?.finish(.success(()))
     stopCall = nil
   }
 
-  private func refused(_ refusal: State.Refusal) -> SimplonError {
+  func refused(_ refusal: State.Refusal) -> SimplonError {
     switch refusal {
     case .busy:
       SimplonError(

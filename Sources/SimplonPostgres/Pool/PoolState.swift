@@ -141,6 +141,12 @@ struct PoolState<Generator: RandomNumberGenerator> {
     return fill(now)
   }
 
+  /// An exclusive connection came back in a state that is not worth mending.
+  mutating func discarded(_ id: Int, at now: Instant) -> [Action] {
+    connections[id] = nil
+    return fill(now)
+  }
+
   /// A connection that was told to retire has no more work.
   mutating func drained(_ id: Int, at now: Instant) -> [Action] {
     guard connections[id]?.phase == .retiring else { return [] }

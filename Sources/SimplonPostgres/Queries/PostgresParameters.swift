@@ -35,6 +35,9 @@ struct PostgresParameters: Sendable {
       bytes.append(0)
     } catch {
       failures.append(error)
+      // The place of a NULL, so that those after it are found.
+      bytes.removeSubrange((start + 4)...)
+      bytes.append(0)
     }
   }
 

@@ -15,12 +15,12 @@ extension PostgresQuery {
     !sql.hasPrefix("select ") && Self.sessionKeywords.contains(keyword)
   }
 
-  /// Whether it could change data: everything but a plain read that calls nothing.
+  /// Whether it could change data: everything but a plain read that calls nothing and makes no table.
   ///
   /// A read of a view whose definition calls a function that writes is not seen.
   var mayWrite: Bool {
     switch keyword {
-    case "select", "values", "table": sql.utf8.contains(UInt8(ascii: "("))
+    case "select", "values", "table": sql.utf8.contains(UInt8(ascii: "(")) || sql.lowercased().contains("into")
     case "show": false
     case "commit", "end", "prepare", "execute", "copy": true
     case let keyword: !Self.sessionKeywords.contains(keyword)

@@ -61,10 +61,10 @@ public struct PostgresQuery: ExpressibleByStringInterpolation, Sendable {
 }
 
 extension PostgresQuery {
-  /// What is wrong with the statement before it is even sent.
+  /// Refuses a statement that need not even be sent.
   ///
   /// - Parameter isShared: whether it goes to a connection of many callers, where only implicit transactions may run.
-  /// - Throws: `request.invalid`, `database.query`.
+  /// - Throws: `request.invalid` for a value, `request.too_large`, or `database.query` for a statement.
   func check(isShared: Bool) throws(SimplonError) {
     if let failure = parameters.failure { throw failure }
     guard parameters.types.count <= 65_535 else {

@@ -56,6 +56,8 @@ final class Link: @unchecked Sendable {
   var words: LibpqError { LibpqError(debugDescription: String(cString: PQerrorMessage(connection))) }
 
   /// Asks the server to stop what the connection is doing; blocks, so it takes a thread of its own.
+  ///
+  /// The connection stays open meanwhile: a pooler cannot pass on a cancel for a client that is gone.
   func cancel() {
     guard let request = PQgetCancel(connection) else { return }
     let handle = CancelHandle(request: request)
@@ -63,6 +65,7 @@ final class Link: @unchecked Sendable {
       var words = [CChar](repeating: 0, count: 256)
       PQcancel(handle.request, &words, Int32(words.count))
       PQfreeCancel(handle.request)
+      withExtendedLifetime(self) {}
     }
   }
 

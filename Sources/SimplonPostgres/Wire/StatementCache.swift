@@ -40,6 +40,12 @@ struct StatementCache {
   /// A name that gave way to others, which the server should forget.
   mutating func popEvicted() -> String? { evicted.popLast() }
 
+  /// Forgets all; their names are not used again.
+  mutating func removeAll() {
+    entries.removeAll()
+    evicted.removeAll()
+  }
+
   /// Forgets a statement, if it still goes by that name: the server does not have it, or no longer as it was.
   mutating func forget(_ key: Key, name: String) {
     if entries[key]?.name == name { entries.removeValue(forKey: key) }

@@ -25,40 +25,62 @@ struct Work: Sendable {
   }
 
   var statements: Statements
-  var session: PostgresSession?
+  /// Sets role, claims and time limit for this transaction.
+  var prelude: PostgresQuery?
+  /// The role that the prelude sets; prepared statements are kept by it.
+  var role: String?
   /// How long each statement may run; nil or zero for no limit.
   var statementLimit: Duration?
-  /// The exclusive connection it belongs to; nil for any shared one.
-  var connection: Int?
+  /// The lease of the exclusive connection it goes to; nil for any shared one.
+  var lease: Int?
   var purpose: Purpose
   /// When it arrived.
   var submitted: ContinuousClock.Instant
 
   /// Makes work of queries, each of which may take as long as the session says, else `limit`.
   init(
-    _ queries: [PostgresQuery], as session: PostgresSession? = nil, limit: Duration?, connection: Int? = nil,
-    purpose: Purpose = .caller, submitted: ContinuousClock.Instant
+    _ queries: [PostgresQuery], as session: PostgresSession? = nil, limit: Duration?, isPooled: Bool,
+    lease: Int? = nil, purpose: Purpose = .caller, submitted: ContinuousClock.Instant
   ) {
     self.statements = .queries(queries)
-    self.session = session
     self.statementLimit = session?.statementTimeout ?? limit
-    self.connection = connection
+    self.role = session?.role
+    if isPooled {
+      // A session of the pooler's cannot keep the time limit for us.
+      var session = session ?? PostgresSession()
+      session.statementTimeout = statementLimit
+      self.prelude = session.prelude
+    } else {
+      self.prelude = session?.prelude
+    }
+    self.lease = lease
     self.purpose = purpose
     self.submitted = submitted
   }
 
   /// Makes work of a script.
-  init(script: String, connection: Int, submitted: ContinuousClock.Instant) {
+  init(script: String, lease: Int, submitted: ContinuousClock.Instant) {
     self.statements = .script(script)
-    self.connection = connection
+    self.lease = lease
     self.purpose = .caller
     self.submitted = submitted
+  }
+
+  /// Refuses what need not even be sent.
+  ///
+  /// - Throws: `request.invalid`, `request.too_large`, `database.query`.
+  func check() throws(SimplonError) {
+    switch statements {
+    case .queries(let queries): for query in queries { try query.check(isShared: lease == nil) }
+    case .script(let text): try PostgresQuery(unsafeSQL: text).check(isShared: false)
+    }
+    try prelude?.check(isShared: false)
   }
 
   /// How long the server may take for all of it; nil for no limit.
   var limit: Duration? {
     guard case .queries(let queries) = statements, let statementLimit, statementLimit > .zero else { return nil }
-    return statementLimit * max(1, queries.count)
+    return min(statementLimit, .seconds(86_400)) * max(1, queries.count)
   }
 
   /// Whether something may have been changed once the server has it.

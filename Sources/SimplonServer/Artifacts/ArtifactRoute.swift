@@ -5,7 +5,7 @@ import SimplonCore
 
 extension Route {
   /// `/agent/artifacts/{id}`: a file's bytes, whole or a range of them.
-  static func artifact(_ runs: Runs) -> Route {
+  static func artifact(_ runs: Runs, _ configuration: ServerConfiguration, _ metrics: StreamMetrics) -> Route {
     Route(
       path: "/agent/artifacts/{id}", name: "getArtifact", tag: "Artifacts", summary: "Gives a file that a run made",
       shapes: [
@@ -13,6 +13,7 @@ extension Route {
       ],
       headers: [
         Field(name: "Range", kind: .text(maximum: 256), summary: "one range of bytes"),
+        Field(name: "If-Range", kind: .text(maximum: 8192), summary: "the ETag without which the range is the whole"),
         Field(name: "If-None-Match", kind: .text(maximum: 8192), summary: "the ETag of what you have"),
       ],
       answers: [
@@ -38,12 +39,12 @@ extension Route {
         } else {
           range = ByteRange(call.request.headers[.range], of: artifact.size)
         }
+        let bytes: Range<Int>
         switch range {
-        case nil:
-          return try await body(of: artifact, 0..<artifact.size, .ok, headers, call)
-        case .bytes(let bytes):
-          headers[.contentRange] = "bytes \(bytes.lowerBound)-\(bytes.upperBound - 1)/\(artifact.size)"
-          return try await body(of: artifact, bytes, .partialContent, headers, call)
+        case nil: bytes = 0..<artifact.size
+        case .bytes(let part):
+          bytes = part
+          headers[.contentRange] = "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(artifact.size)"
         case .unsatisfiable:
           var response = Response(
             SimplonError(
@@ -52,21 +53,29 @@ extension Route {
           response.headers[.contentRange] = "bytes */\(artifact.size)"
           return response
         }
+        let body = try await body(of: artifact, bytes, call.context)
+        return Response(
+          status: range == nil ? .ok : .partialContent, headers: headers,
+          body: body.paced(
+            on: call.context.channel, stallLimit: configuration.stallLimit, stalled: metrics.stalled))
       })
   }
 
   private static func body(
-    of artifact: StoredArtifact, _ bytes: Range<Int>, _ status: HTTPResponse.Status, _ headers: HTTPFields, _ call: Call
-  ) async throws -> Response {
-    guard !bytes.isEmpty else { return Response(status: status, headers: headers) }
+    of artifact: StoredArtifact, _ bytes: Range<Int>, _ context: ServerContext
+  ) async throws -> ResponseBody {
+    guard !bytes.isEmpty else { return ResponseBody() }
+    let pattern = context.endpointPath
     do {
       let body = try await FileIO().loadFile(
-        path: artifact.file, range: bytes.lowerBound...(bytes.upperBound - 1), context: call.context)
+        path: artifact.file, range: bytes.lowerBound...(bytes.upperBound - 1), context: context)
       guard body.contentLength == bytes.count else {
         throw SimplonError(.storageMismatch, "the file is not as long as when it was stored")
       }
-      return Response(status: status, headers: headers, body: body)
+      return body
     } catch let error as HTTPError {
+      // FileIO takes an unreadable file for a path that no route has.
+      context.coreContext.endpointPath.value = pattern
       throw SimplonError(
         .storageUnavailable, "the file's bytes cannot be read", hint: "try again; else see /ready", retry: .backoff,
         cause: error)

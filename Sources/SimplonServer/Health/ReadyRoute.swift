@@ -1,11 +1,12 @@
 import HTTPTypes
 import Hummingbird
+import ServiceLifecycle
 import SimplonAgents
 import SimplonCore
 
 extension Route {
   /// `/ready`: whether requests would succeed now.
-  static func ready(_ readiness: @escaping @Sendable () async -> Readiness) -> Route {
+  static func ready(_ readiness: ReadinessCheck) -> Route {
     Route(
       path: "/ready", methods: [.get], name: "getReadiness", tag: "Operation",
       summary: "Says whether the server can work now, and what is wrong when it cannot",
@@ -14,7 +15,8 @@ extension Route {
         Answer(status: 503, summary: "it cannot", schema: Schema.reference("Readiness")),
       ],
       handler: .open { _ in
-        let readiness = await readiness()
+        var readiness = await readiness.answer().readiness
+        if Task.isShuttingDownGracefully { readiness = Readiness(ready: false, details: ["draining": true]) }
         var response = Response.json(
           ["ready": .bool(readiness.ready), "details": readiness.details],
           status: readiness.ready ? .ok : .serviceUnavailable)

@@ -5,7 +5,7 @@ import SimplonCore
 
 extension Route {
   /// `/api/v1/health/supabase`: the agents' database as the toolchains around Supabase ask for it.
-  static func supabaseHealth(_ readiness: @escaping @Sendable () async -> Readiness) -> Route {
+  static func supabaseHealth(_ readiness: ReadinessCheck) -> Route {
     Route(
       path: "/api/v1/health/supabase", methods: [.get], name: "getSupabaseHealth", tag: "Operation",
       summary: "Says whether the agents' database answers, how fast, and which tables can be read",
@@ -14,10 +14,9 @@ extension Route {
         Answer(status: 503, summary: "it does not", schema: Schema.reference("SupabaseHealth")),
       ],
       handler: .open { _ in
-        let start = ContinuousClock.now
-        let readiness = await readiness()
-        let microseconds = (ContinuousClock.now - start).components.attoseconds / 1_000_000_000_000
-        let seconds = (ContinuousClock.now - start).components.seconds
+        let (readiness, took) = await readiness.answer()
+        let (seconds, attoseconds) = took.components
+        let microseconds = attoseconds / 1_000_000_000_000
         let tables = readiness.details["tables_accessible"] ?? [:]
         let isHealthy = readiness.ready && !(tables.object ?? [:]).values.contains(false)
         return .json(

@@ -39,13 +39,14 @@ struct EventStream: Sendable {
 
     """
 
-  private static let reconnect = """
-    event: reconnect
-    retry: 1000
-    data: {"code":"server.shutdown","message":"the server stops","hint":"connect again with Last-Event-ID"}
-
-
-    """
+  /// What tells the reader to come back, and why.
+  static func reconnect(_ error: SimplonError) -> String {
+    let data: JSON = [
+      "code": .string(error.code.rawValue), "message": .string(error.message),
+      "hint": .string(error.hint ?? "connect again with Last-Event-ID"),
+    ]
+    return "event: reconnect\nretry: 1000\ndata: \(data.text)\n\n"
+  }
 
   /// The answer.
   func response(on context: ServerContext) -> Response {
@@ -56,19 +57,14 @@ struct EventStream: Sendable {
         defer { metrics.open.decrement() }
         try await send(to: &writer, on: context)
         try await writer.finish(nil)
-      })
+      }.paced(on: context.channel, stallLimit: configuration.stallLimit, stalled: metrics.stalled))
   }
 
   @concurrent private func send(to writer: inout any ResponseBodyWriter, on context: ServerContext) async throws {
-    var pace = StreamPace(channel: context.channel, stallLimit: configuration.stallLimit, stalled: metrics.stalled)
     let left = try await ReaderWatch.start(context.channel).map { Signal.left }
-    defer {
-      ReaderWatch.stop(context.channel)
-      pace.stop()
-    }
+    defer { ReaderWatch.stop(context.channel) }
+    try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
     var buffer = ByteBuffer()
-    buffer.writeStaticString("retry: 2000\n\n")
-    try await pace.write(&buffer, to: &writer)
     do {
       for try await signal in merge(chain(events.map { .events($0) }, [Signal.closing].async), clock, left) {
         var isLast = false
@@ -76,7 +72,9 @@ struct EventStream: Sendable {
         case .events(let batch):
           for event in batch {
             event.writeServerSentEvent(to: &buffer)
-            if buffer.readableBytes >= StreamPace.chunk { try await pace.write(&buffer, to: &writer) }
+            guard buffer.readableBytes >= PacedWriter.chunk else { continue }
+            try await writer.write(buffer)
+            buffer.clear()
           }
           isLast = batch.last?.kind == "done"
         case .heartbeat:
@@ -87,16 +85,18 @@ struct EventStream: Sendable {
         case .left:
           throw CancellationError()
         case .closing:
-          buffer.writeString(Self.reconnect)
+          buffer.writeString(
+            Self.reconnect(
+              SimplonError(.serverShutdown, "the server stops", hint: "connect again with Last-Event-ID")))
           isLast = true
         }
-        try await pace.write(&buffer, to: &writer)
+        try await writer.write(buffer)
+        buffer.clear()
         if isLast { return }
       }
     } catch let error as SimplonError {
       context.logger.warning("stream broke off", metadata: ["error": .string(error.debugDescription)])
-      buffer.writeString(Self.reconnect)
-      try await pace.write(&buffer, to: &writer)
+      try await writer.write(ByteBuffer(string: Self.reconnect(error)))
     }
   }
 

@@ -7,6 +7,9 @@ import SimplonCore
 import SimplonIdentity
 
 extension Route {
+  /// What the number of an event may be: what a JSON number holds exactly everywhere.
+  private static let numbers = 0...(1 << 53)
+
   /// `/agent/logs`: a run's events, once (`mode=poll`) or as they come (`mode=stream`).
   static func logs(
     _ runs: Runs, _ streams: LogStreams, _ configuration: ServerConfiguration, _ metrics: StreamMetrics
@@ -20,9 +23,7 @@ extension Route {
           fields: [
             Field(name: "run_id", kind: .uuid, isRequired: true, summary: "the run"),
             Field(name: "mode", kind: .choice(["poll", "stream"]), summary: "poll by default"),
-            Field(
-              name: "after", kind: .integer(0...Int(Int64.max)),
-              summary: "only events with a greater `seq`; 0 by default"),
+            Field(name: "after", kind: .integer(numbers), summary: "only events with a greater `seq`; 0 by default"),
             Field(name: "limit", kind: .integer(1...1000), summary: "poll: the most events; 100 by default"),
             Field(
               name: "level", kind: .choice(["debug", "info", "warn", "error"]), summary: "poll: the least level"),
@@ -31,8 +32,7 @@ extension Route {
       ],
       headers: [
         Field(
-          name: "Last-Event-ID", kind: .integer(0...Int(Int64.max)),
-          summary: "stream: the last `seq` seen; beats `after`")
+          name: "Last-Event-ID", kind: .integer(numbers), summary: "stream: the last `seq` seen; beats `after`")
       ],
       answers: [
         Answer(status: 200, summary: "poll: the events", schema: Schema.reference("LogPage")),
@@ -50,13 +50,11 @@ extension Route {
           throw SimplonError(.requestInvalid, "\"\(name)\" is for mode=poll", details: ["field": .string(name)])
         }
         let after = try lastEventID(call.request.headers[.lastEventID]) ?? Int64(call.integer("after") ?? 0)
-        let start = try await runs.authorizeStream(of: run, as: principal)
-        if start.finished, after >= start.lastSeq { return Response(status: .noContent) }
-        if after < start.oldestSeq - 1 {
-          throw SimplonError.logsExpired(oldest: start.oldestSeq)
+        guard let position = try await runs.authorizeStream(of: run, after: after, as: principal) else {
+          return Response(status: .noContent)
         }
         return EventStream(
-          events: streams.subscribe(to: run, after: after), expiresAt: principal.expiresAt,
+          events: streams.subscribe(to: run, after: position), expiresAt: principal.expiresAt,
           configuration: configuration,
           metrics: metrics
         ).response(on: call.context)
@@ -82,10 +80,10 @@ extension Route {
 
   private static func lastEventID(_ header: String?) throws(SimplonError) -> Int64? {
     guard let header, !header.isEmpty else { return nil }
-    guard let seq = Int64(header), seq >= 0 else {
+    guard let seq = Int(header), numbers.contains(seq) else {
       throw SimplonError(
         .requestInvalid, "the header Last-Event-ID must be the `id` of an event", details: ["field": "Last-Event-ID"])
     }
-    return seq
+    return Int64(seq)
   }
 }

@@ -1,6 +1,7 @@
 import Hummingbird
 import Logging
 import SimplonCore
+import SimplonIdentity
 
 /// Writes one line per request, when its answer begins; secrets in the query are blotted out.
 struct AccessLogMiddleware: RouterMiddleware {
@@ -13,11 +14,11 @@ struct AccessLogMiddleware: RouterMiddleware {
       "request",
       metadata: [
         "method": .string(request.method.rawValue),
-        "path": .string(request.uri.path),
+        "path": .string(Ticket.redact(request.uri.path)),
         "query": .string(request.uri.query.map(Query.redacted) ?? ""),
         "status": .stringConvertible(response.status.code),
         "duration_ms": .stringConvertible((ContinuousClock.now - start).milliseconds),
-        "remote": .string(context.address(of: request, proxies: proxies)),
+        "remote": .string(context.address(of: request, proxies: proxies)?.description ?? "unknown"),
       ])
     return response
   }

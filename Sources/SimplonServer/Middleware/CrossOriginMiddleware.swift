@@ -15,7 +15,10 @@ struct CrossOriginMiddleware: RouterMiddleware {
 
   func handle(_ request: Request, context: ServerContext, next: Next) async throws -> Response {
     guard let origin = request.headers[.origin], anyOrigin || origins.contains(origin) else {
-      return try await next(request, context)
+      var response = try await next(request, context)
+      // A cache must not give this answer, which says nothing of origins, to a page that may call.
+      if !anyOrigin, !origins.isEmpty { response.headers[.vary] = "Origin" }
+      return response
     }
     let asked = request.headers[.accessControlRequestMethod]
     let isPreflight = request.method == .options && asked != nil

@@ -82,6 +82,7 @@ extension Schema {
       (
         "steps",
         array(
+          upTo: 1000,
           of: object(
             [
               ("id", ["type": "string", "pattern": "^[a-z][a-z0-9_-]*$"]), ("tool", string),

@@ -86,7 +86,7 @@ enum OpenAPIDocument {
 
   private static func parameter(_ field: Field, _ place: String, isRequired: Bool) -> JSON {
     var parameter: [String: JSON] = [
-      "name": .string(field.name), "in": .string(place), "description": .string(field.summary),
+      "name": .string(field.name), "in": .string(place), "description": .string(field.description),
       "required": .bool(isRequired),
     ]
     switch field.kind {
@@ -114,7 +114,7 @@ enum OpenAPIDocument {
         guard case .object(var members) = field.isRequired ? field.schema : Schema.optional(field.schema) else {
           return (field.name, field.schema)
         }
-        members["description"] = .string(field.summary)
+        members["description"] = .string(field.description)
         return (field.name, .object(members))
       }, optional: Set(fields.filter { !$0.isRequired }.map(\.name)), closed: true)
   }

@@ -25,6 +25,11 @@ enum Schema {
   /// An array.
   static func array(of schema: JSON) -> JSON { ["type": "array", "items": schema] }
 
+  /// An array of so many items at most, and one at least.
+  static func array(upTo maximum: Int, of schema: JSON) -> JSON {
+    ["type": "array", "items": schema, "minItems": 1, "maxItems": .integer(maximum)]
+  }
+
   /// One of these words.
   static func words(_ words: [String]) -> JSON { ["type": "string", "enum": .array(words.map(JSON.string))] }
 

@@ -1,4 +1,5 @@
 import SimplonCore
+import SimplonIdentity
 
 /// A URL's query, form-decoded: `+` is a space, names may stand once.
 ///
@@ -48,9 +49,9 @@ struct Query {
     return members
   }
 
-  /// The query with the values of secret fields blotted out, for logs.
+  /// The query with the values of secret fields, and tickets and keys in others, blotted out, for logs.
   static func redacted(_ text: String) -> String {
-    text.split(separator: "&", omittingEmptySubsequences: false).map { pair in
+    Ticket.redact(text).split(separator: "&", omittingEmptySubsequences: false).map { pair in
       let name = pair.prefix { $0 != "=" }
       let isSecret = Self.decode(name.utf8).map { ["ticket", "apikey", "token", "access_token"].contains($0) } ?? true
       return isSecret ? "\(name)=[redacted]" : String(pair)

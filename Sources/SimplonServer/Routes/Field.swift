@@ -25,10 +25,14 @@ struct Field: Sendable {
 
   /// Checks a value.
   ///
-  /// - Throws: `request.invalid` naming the field; `request.not_supported` for what comes later.
+  /// - Throws: `request.invalid` naming the field; `request.too_large`; `request.not_supported` for what comes later.
   func check(_ value: JSON) throws(SimplonError) {
     switch (kind, value) {
-    case (.text(let maximum), .string(let text)) where text.utf8.count <= maximum: return
+    case (.text(let maximum), .string(let text)):
+      guard text.utf8.count > maximum else { return }
+      throw SimplonError(
+        .requestTooLarge, "\"\(name)\" must be \(expectation)",
+        details: ["field": .string(name), "limit_bytes": .integer(maximum)])
     case (.uuid, .string(let text)) where UUID(uuidString: text) != nil: return
     case (.integer(let range), .number) where value.integer.map(range.contains) == true: return
     case (.boolean, .bool), (.object, .object): return
@@ -63,6 +67,11 @@ struct Field: Sendable {
     case .texts: "an array of strings"
     case .object: "an object"
     }
+  }
+
+  /// What it is for, with what no JSON Schema can say: there a length counts characters.
+  var description: String {
+    if case .text(let maximum) = kind { "\(summary); at most \(maximum) bytes of UTF-8" } else { summary }
   }
 
   /// The kind in the words of JSON Schema.

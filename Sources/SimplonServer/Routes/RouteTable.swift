@@ -6,18 +6,25 @@ import SimplonCore
 ///
 /// What is not here does not exist: neither in the router nor in the OpenAPI document.
 struct RouteTable: Sendable {
+  /// Paths, with all that is below them, that a later version answers.
+  private static let later = [
+    "/api/v1/agents", "/api/v1/executions", "/api/v1/metrics", "/api/v1/system-health",
+  ]
+
   let routes: [Route]
 
   init(
     configuration: ServerConfiguration, runs: Runs, streams: LogStreams,
     readiness: @escaping @Sendable () async -> Readiness, metrics: PrometheusRegistry
   ) {
+    let readiness = ReadinessCheck(readiness)
+    let reading = StreamMetrics(metrics)
     let documented = [
       Route.execute(runs),
       .status(runs),
-      .logs(runs, streams, configuration, StreamMetrics(metrics)),
+      .logs(runs, streams, configuration, reading),
       .ticket(runs),
-      .artifact(runs),
+      .artifact(runs, configuration, reading),
       .why(runs),
       .health(version: configuration.version),
       .ready(readiness),
@@ -54,6 +61,9 @@ struct RouteTable: Sendable {
     }
     return router
   }
+
+  /// The path that a later version answers and that this path is, or is below.
+  func later(at path: String) -> String? { Self.later.first { path == $0 || path.hasPrefix($0 + "/") } }
 
   /// The methods that some route takes at a path; empty when none is there.
   func methods(at path: String) -> [HTTPRequest.Method] {

@@ -17,20 +17,15 @@ extension Route {
           name: "CreateRun",
           fields: [
             Field(name: "action", kind: .choice(["create"]), isRequired: true, summary: "what to do"),
-            Field(
-              name: "prompt", kind: .text(maximum: ServerConfiguration.bodyLimit),
-              summary: "what a model shall do; at most 1 MiB"),
-            Field(name: "plan", kind: .object(schema: "Plan"), summary: "the steps to run; at most 1,000"),
+            Field(name: "prompt", kind: .text(maximum: 1 << 20), summary: "what a model shall do; this or a plan"),
+            Field(name: "plan", kind: .object(schema: "Plan"), summary: "the steps to run; this or a prompt"),
             Field(name: "agent", kind: .text(maximum: 255), summary: "the agent that shall do it"),
-            Field(name: "model", kind: .text(maximum: 255), summary: "the model to ask"),
             Field(name: "tools", kind: .texts, summary: "the only tools it may use"),
-            Field(name: "connectors", kind: .texts, summary: "the data sources it may touch"),
-            Field(name: "budget", kind: .object(), summary: "what it may cost"),
-            Field(name: "metadata", kind: .object(), summary: "anything of yours, given back as it is"),
+            Field(name: "metadata", kind: .object(), summary: "anything of yours, given back; at most 64 KiB"),
             Field(name: "project_id", kind: .uuid, summary: "the app's thing that it is about"),
             Field(name: "start", kind: .boolean, summary: "false leaves it pending; true by default"),
           ],
-          later: ["workflow", "approval"]),
+          later: ["workflow", "model", "connectors", "budget", "approval"]),
         Shape(
           name: "ActOnRun",
           fields: [

@@ -17,15 +17,14 @@ package struct ServerContext: RequestContext {
     self.channel = source.channel
   }
 
-  /// The caller's address as text, or `unknown` where the connection has none.
+  /// The caller's address; nil where the connection has none.
   ///
-  /// `proxies` says how many reverse proxies to trust; see ``ServerConfiguration/trustedProxies``.
-  func address(of request: Request, proxies: Int) -> String {
-    if proxies > 0, let forwarded = request.headers[.xForwardedFor] {
-      let hops = forwarded.split(separator: ",")
-      if let hop = hops.suffix(proxies).first { return String(hop.filter { $0 != " " }.prefix(64)) }
-    }
-    return channel.remoteAddress?.ipAddress ?? "unknown"
+  /// `proxies` says how many reverse proxies to trust; see ``ServerConfiguration/trustedProxies``. A request that passed
+  /// fewer of them, or names no address there, counts for its connection's own.
+  func address(of request: Request, proxies: Int) -> IPAddress? {
+    let hops = request.headers[.xForwardedFor]?.split(separator: ",") ?? []
+    if proxies > 0, hops.count >= proxies, let address = IPAddress(hops[hops.count - proxies]) { return address }
+    return channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) }
   }
 }
 

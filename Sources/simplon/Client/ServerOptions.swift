@@ -15,22 +15,25 @@ struct ServerOptions: ParsableArguments {
   @Option(help: "The token to send (SIMPLON_TOKEN, else one for the developer of `simplon dev`).")
   var token: String?
 
-  @Option(help: ArgumentHelp("The data folder of `simplon dev`.", valueName: "folder"))
-  var data = ".simplon"
+  @Option(help: ArgumentHelp("The data folder of `simplon dev` (SIMPLON_DATA).", valueName: "folder"))
+  var data: String?
 
   @Flag(help: "Print JSON.")
   var json = false
 
+  /// The server that was named, if any.
+  var namedURL: String? { url ?? ProcessInfo.processInfo.environment["SIMPLON_URL"] }
+
   /// The server; the token is made from the data folder's secret when none was given.
   ///
   /// - Throws: `config.missing` when there is neither a token nor a data folder.
-  func client() throws -> ServerClient {
-    let environment = ProcessInfo.processInfo.environment
-    let state = try? ClusterState.read(from: URL(filePath: data).path)
-    let url = url ?? environment["SIMPLON_URL"] ?? state?.notes["api_url"] ?? "http://127.0.0.1:54321"
-    guard let token = try token ?? environment["SIMPLON_TOKEN"] ?? developerToken(state) else {
+  func client() async throws -> ServerClient {
+    let folder = try await dataFolder(given: data)
+    let state = try? ClusterState.read(from: folder)
+    let url = namedURL ?? state?.notes["api_url"] ?? "http://127.0.0.1:54321"
+    guard let token = try token ?? ProcessInfo.processInfo.environment["SIMPLON_TOKEN"] ?? developerToken(state) else {
       throw SimplonError(
-        .configMissing, "there is no token, and no data folder of simplon dev at \"\(data)\"",
+        .configMissing, "there is no token, and no data folder of simplon dev at \"\(folder)\"",
         hint: "Give --token TOKEN or set SIMPLON_TOKEN; or start simplon dev here.")
     }
     return ServerClient(url: url.hasSuffix("/") ? String(url.dropLast()) : url, token: token)

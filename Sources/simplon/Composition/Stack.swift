@@ -36,6 +36,8 @@ struct Stack {
     var files: String
     /// Where steps have their work folders while they run.
     var scratch: String
+    /// How many programs run at once; nil: two per processor.
+    var sandboxes: Int?
     /// Runs programs without a sandbox where none can be made.
     var allowUnsandboxed = false
   }
@@ -63,14 +65,16 @@ struct Stack {
     let wakeUp = WakeUp(client: direct ?? engine, listens: listens, logger: logger)
     var services: [any Service] = [callers, engine, wakeUp] + (direct.map { [$0] } ?? [])
 
+    var doors = [any Service]()
     var level: SandboxLevel?
     if settings.roles.contains(.worker) {
       var sandbox = Sandbox.Configuration(
         guardCommand: ["/proc/self/exe", "__guard"], folder: settings.scratch)
       sandbox.allowUnsandboxed = settings.allowUnsandboxed
+      sandbox.atOnce = settings.sandboxes ?? sandbox.atOnce
       let tools = ToolBox(sandbox: await Sandbox.probe(sandbox, logger: logger), blobs: blobs, logger: logger)
       level = tools.sandbox.level
-      services.append(
+      doors.append(
         Worker(configuration: settings.worker, engine: engine, tools: tools, wakeUp: wakeUp, logger: logger))
     }
     if settings.roles.contains(.api) {
@@ -84,9 +88,20 @@ struct Stack {
         authenticator: try Authenticator(issuers: settings.issuers, keys: settings.keys),
         readiness: { await Readiness.probe(engine: engine, sandbox: found) }, metrics: metrics, logger: logger,
         onServerRunning: onReady)
-      services += [streams, server]
+      services.append(streams)
+      doors.append(server)
     }
-    return services
+    // The worker takes no more runs while the server still answers.
+    return services + [Together(services: doors)]
+  }
+
+  /// A group that runs services until graceful shutdown, and ends some time after the worker's grace in any case.
+  static func group(
+    _ members: [ServiceGroupConfiguration.ServiceConfiguration], _ settings: Settings, logger: Logger
+  ) -> ServiceGroup {
+    var configuration = ServiceGroupConfiguration(services: members, logger: logger)
+    configuration.maximumGracefulShutdownDuration = settings.worker.grace + .seconds(10)
+    return ServiceGroup(configuration: configuration)
   }
 
   /// What must hold before anything is served.

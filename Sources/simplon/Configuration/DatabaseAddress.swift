@@ -7,11 +7,17 @@ struct DatabaseAddress: Sendable {
 
   /// Reads `DATABASE_URL`, else `SUPABASE_DB_*`.
   ///
-  /// - Throws: `config.missing` when neither is set.
+  /// - Throws: `config.missing` when neither is set; `config.invalid` when an environment was chosen and `DATABASE_URL`
+  ///   would beat its names.
   init(_ reader: SettingsReader, override: String? = nil) throws(SimplonError) {
     if let override {
       self.init(dsn: override)
     } else if let url = reader.text(.databaseURL) {
+      if let environment = reader.environment {
+        throw SimplonError(
+          .configInvalid, "DATABASE_URL is set, and --env \(environment.rawValue) asks for another database",
+          hint: "Take DATABASE_URL out, or --env.", details: ["key": "DATABASE_URL"])
+      }
       self.init(dsn: url)
     } else {
       let host = try reader.required(
@@ -27,25 +33,20 @@ struct DatabaseAddress: Sendable {
   init(dsn: String) { self.dsn = dsn }
 
   /// The same address for another login.
-  ///
+  func with(user: String, password: String) -> DatabaseAddress { with([("user", user), ("password", password)]) }
+
+  /// The same address, whose sessions find tables in this schema.
+  func with(schema: String) -> DatabaseAddress { with([("options", "-csearch_path=\(schema)")]) }
+
   /// Later words beat earlier ones, in both of libpq's forms.
   ///
   /// - Source: PostgreSQL manual, "Connection Strings".
-  func with(user: String, password: String) -> String {
+  private func with(_ words: [(String, String)]) -> DatabaseAddress {
     guard dsn.hasPrefix("postgres://") || dsn.hasPrefix("postgresql://") else {
-      return dsn + " " + Self.conninfo([("user", user), ("password", password)])
+      return DatabaseAddress(dsn: dsn + " " + Self.conninfo(words))
     }
-    func encode(_ text: String) -> String {
-      text.utf8.map { byte in
-        let isPlain =
-          Character(Unicode.Scalar(byte)).isASCII && Character(Unicode.Scalar(byte)).isLetter
-          || (48...57).contains(byte)
-        let digits = String(byte, radix: 16)
-        return isPlain || byte == UInt8(ascii: "_")
-          ? String(Unicode.Scalar(byte)) : "%" + (digits.count < 2 ? "0" : "") + digits
-      }.joined()
-    }
-    return dsn + (dsn.contains("?") ? "&" : "?") + "user=\(encode(user))&password=\(encode(password))"
+    let query = words.map { "\($0)=\(percentEncoded($1))" }.joined(separator: "&")
+    return DatabaseAddress(dsn: dsn + (dsn.contains("?") ? "&" : "?") + query)
   }
 
   private static func conninfo(_ words: [(String, String?)]) -> String {

@@ -15,10 +15,20 @@ struct Setting: Sendable {
     case choice([String])
     /// Separated by commas.
     case list
+    /// Origins of web pages, or `*`.
+    case origins
     /// A connection string or URI of libpq.
     case database
     /// The name of a schema.
     case schema
+
+    /// Whether a file may have it as a list.
+    var isList: Bool {
+      switch self {
+      case .list, .origins: true
+      default: false
+      }
+    }
   }
 
   /// The name in the environment; in `simplon.yaml` it is written in lower case.
@@ -41,6 +51,7 @@ struct Setting: Sendable {
     case .seconds(let range): "seconds, \(range.lowerBound) to \(range.upperBound)"
     case .choice(let words): words.joined(separator: ", ")
     case .list: "list, separated by commas"
+    case .origins: "`*`, or origins without a path, separated by commas"
     case .database: "a URI postgresql://… or words such as host=… dbname=…"
     case .schema: "lower-case letters, digits and underscores, at most 63"
     }

@@ -50,15 +50,17 @@ extension Setting {
 
   static let project = [url, anonKey, serviceKey, jwtSecret, issuers, enableRLS, enableIntegration]
   static let url = Setting(
-    name: "SUPABASE_URL", kind: .text, fallback: "http://127.0.0.1:54321",
-    summary: "The URL of the agents' project: its tokens' issuer is this and `/auth/v1`.")
+    name: "SUPABASE_URL", kind: .text,
+    summary: "The URL of the agents' project, needed to serve: its tokens' issuer is this and `/auth/v1`.")
   static let anonKey = Setting(
     name: "SUPABASE_ANON_KEY", kind: .text, isSecret: true, summary: "The project's publishable or anon key.")
   static let serviceKey = Setting(
     name: "SUPABASE_SERVICE_ROLE_KEY", kind: .text, isSecret: true, summary: "The project's secret or service key.")
   static let jwtSecret = Setting(
     name: "SUPABASE_JWT_SECRET", kind: .text, isSecret: true,
-    summary: "The secret of the project's HS256 tokens, at least 32 bytes. Without it the project's JWKS is fetched.")
+    summary: """
+      The secret of the project's HS256 tokens, at least 32 bytes. Without it, or over https, the JWKS is fetched too.
+      """)
   static let issuers = Setting(
     name: "SIMPLON_ISSUERS", kind: .text, isSecret: true,
     summary: "Further trusted issuers, a JSON array; see docs/identity.md.")
@@ -80,7 +82,7 @@ extension Setting {
   static let roles = Setting(
     name: "SIMPLON_ROLES", kind: .list, fallback: "api,worker", summary: "What the process does: api, worker, or both.")
   static let origins = Setting(
-    name: "SIMPLON_CORS_ORIGINS", kind: .list, fallback: "",
+    name: "SIMPLON_CORS_ORIGINS", kind: .origins, fallback: "",
     summary: "Origins whose pages may call, such as `https://app.example.com`; `*` alone: all, without credentials.")
   static let principalRate = Setting(
     name: "SIMPLON_RATE_PER_PRINCIPAL", kind: .integer(0...1_000_000), fallback: "100",
@@ -94,12 +96,15 @@ extension Setting {
 
   // MARK: The worker
 
-  static let worker = [data, slots, lease, grace, retention, unsandboxed]
+  static let worker = [data, slots, sandboxes, lease, grace, retention, unsandboxed]
   static let data = Setting(
     name: "SIMPLON_DATA", kind: .text, fallback: ".simplon",
     summary: "The folder for files and work folders; workers and API share it, also across hosts.")
   static let slots = Setting(
     name: "SIMPLON_SLOTS", kind: .integer(1...10_000), fallback: "64", summary: "Runs that one worker has at once.")
+  static let sandboxes = Setting(
+    name: "SIMPLON_SANDBOXES", kind: .integer(1...10_000),
+    summary: "Programs that one worker runs at once; further steps wait for their turn. Not set: two per processor.")
   static let lease = Setting(
     name: "SIMPLON_LEASE", kind: .duration(.seconds(1)...(.seconds(3600))), fallback: "30s",
     summary: "How long a run stays a silent worker's. It is renewed every third of it.")

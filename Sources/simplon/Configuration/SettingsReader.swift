@@ -9,7 +9,7 @@ import SystemPackage
 struct SettingsReader: Sendable {
   private let reader: ConfigReader
   /// `SUPABASE_DEV_*` or `SUPABASE_PROD_*` beat `SUPABASE_*` when an environment was chosen.
-  private let environment: String?
+  let environment: Environment?
 
   /// Opens the sources.
   ///
@@ -20,7 +20,7 @@ struct SettingsReader: Sendable {
   ///   - variables: the process's environment, or a test's.
   /// - Throws: `config.invalid` when a file cannot be read.
   init(
-    flags: [String: String] = [:], environment: String? = nil, folder: String = ".",
+    flags: [String: String] = [:], environment: Environment? = nil, folder: String = ".",
     variables: [String: String]? = nil
   ) async throws(SimplonError) {
     self.environment = environment
@@ -44,11 +44,14 @@ struct SettingsReader: Sendable {
     reader = ConfigReader(providers: providers)
   }
 
-  /// The value's text, or what holds without one.
-  func text(_ setting: Setting) -> String? {
+  /// The value's text, or what holds without one; a list's parts are joined by commas.
+  func text(_ setting: Setting) -> String? { found(setting)?.text ?? setting.fallback }
+
+  /// What the first source that has the setting says, and whether it is a list there, as only a file can have it.
+  private func found(_ setting: Setting) -> (text: String, isList: Bool)? {
     var names = [setting.name]
     if let environment, setting.name.hasPrefix("SUPABASE_") {
-      names.insert("SUPABASE_\(environment.uppercased())_" + setting.name.dropFirst("SUPABASE_".count), at: 0)
+      names.insert("SUPABASE_\(environment.rawValue.uppercased())_" + setting.name.dropFirst("SUPABASE_".count), at: 0)
     }
     for name in names {
       let key = ConfigKey([name.lowercased()])
@@ -56,10 +59,13 @@ struct SettingsReader: Sendable {
         ?? reader.int(forKey: key, isSecret: setting.isSecret).map({ String($0) })
         ?? reader.bool(forKey: key, isSecret: setting.isSecret).map({ String($0) }), !found.isEmpty
       {
-        return found
+        return (found, false)
+      }
+      if reader.string(forKey: key) == nil, let parts = reader.stringArray(forKey: key, isSecret: setting.isSecret) {
+        return (parts.joined(separator: ","), true)
       }
     }
-    return setting.fallback
+    return nil
   }
 
   /// The value as a truth value.
@@ -106,8 +112,12 @@ struct SettingsReader: Sendable {
   /// - Throws: `config.invalid`.
   func check() throws(SimplonError) {
     for setting in Setting.all {
+      if found(setting)?.isList == true, !setting.kind.isList { throw wrong(setting) }
       switch setting.kind {
       case .text, .list: break
+      case .origins:
+        let origins = list(setting)
+        guard origins == ["*"] || origins.allSatisfy(Self.isOrigin) else { throw wrong(setting) }
       case .flag: _ = try flag(setting)
       case .integer: _ = try integer(setting)
       case .duration, .seconds: _ = try duration(setting)
@@ -134,6 +144,13 @@ struct SettingsReader: Sendable {
           details: ["key": .string(setting.name)])
       }
     }
+  }
+
+  /// Whether it is an origin as browsers send it: scheme, host in lower case, and a port if need be.
+  ///
+  /// - Source: WHATWG HTML, "Serialization of an origin".
+  private static func isOrigin(_ text: String) -> Bool {
+    text.wholeMatch(of: #/[a-z][a-z0-9+.\-]*://([a-z0-9_.\-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/#) != nil
   }
 
   /// The value's parts between commas, trimmed.

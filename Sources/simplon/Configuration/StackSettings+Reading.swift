@@ -13,26 +13,40 @@ import SimplonServer
 #endif
 
 extension Stack.Settings {
-  /// What everything but the database and the trust needs, from the configuration.
+  /// Everything but the trust, from the configuration.
   ///
   /// - Parameters:
   ///   - reader: the configuration.
   ///   - callers: the database as `simplon_api`.
   ///   - engine: the database as `simplon_worker`.
+  ///   - direct: the same past a pooler.
   ///   - issuers: whose tokens are good.
   ///   - keys: the project's opaque keys.
   /// - Throws: `config.invalid`.
   init(
-    _ reader: SettingsReader, callers: String, engine: String, issuers: [Issuer], keys: APIKeys
+    _ reader: SettingsReader, callers: DatabaseAddress, engine: DatabaseAddress, direct: DatabaseAddress? = nil,
+    issuers: [Issuer], keys: APIKeys
   ) throws(SimplonError) {
-    var caller = PostgresConfiguration(dsn: callers)
+    let schema = reader.text(.schema) ?? "public"
+    let isPooled = try reader.flag(.pooler)
+    // A pooler takes no options; there the logins' own search_path does it, which `simplon db push` sets.
+    func dsn(_ address: DatabaseAddress, isPooled: Bool) -> String {
+      schema == "public" || isPooled ? address.dsn : address.with(schema: schema).dsn
+    }
+    var caller = PostgresConfiguration(dsn: dsn(callers, isPooled: isPooled))
     caller.sharedConnections = try reader.integer(.connections) ?? 4
     caller.connectTimeout = try reader.duration(.connectionTimeout) ?? .seconds(30)
-    caller.pooler = try reader.flag(.pooler)
+    caller.pooler = isPooled
     caller.applicationName = "simplon api"
     var worker = caller
-    worker.dsn = engine
+    worker.dsn = dsn(engine, isPooled: isPooled)
     worker.applicationName = "simplon worker"
+    var listener: PostgresConfiguration?
+    if let direct {
+      listener = worker
+      listener?.dsn = dsn(direct, isPooled: false)
+      listener?.pooler = false
+    }
 
     var server = ServerConfiguration(
       host: reader.text(.host) ?? "127.0.0.1", port: try reader.integer(.port) ?? 54321, version: Version.current)
@@ -64,10 +78,11 @@ extension Stack.Settings {
     }
     let data = URL(filePath: reader.text(.data) ?? ".simplon").path
     self.init(
-      roles: roles, callers: caller, engine: worker, direct: nil, schema: reader.text(.schema) ?? "public",
+      roles: roles, callers: caller, engine: worker, direct: listener, schema: schema,
       issuers: issuers, keys: keys, server: server, worker: configuration,
       callerTimeout: try reader.duration(.statementTimeout) ?? .seconds(10), files: "\(data)/files",
-      scratch: "\(data)/work", allowUnsandboxed: try reader.flag(.unsandboxed))
+      scratch: "\(data)/work", sandboxes: try reader.integer(.sandboxes),
+      allowUnsandboxed: try reader.flag(.unsandboxed))
   }
 
   private static func rate(_ perSecond: Int?) -> ServerConfiguration.Rate? {

@@ -50,20 +50,17 @@ struct TextLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
+    // A control character would let a value forge a line, or steer the terminal.
     let more = metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new })
       .sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
     let time = Date().formatted(.iso8601.time(includingFractionalSeconds: false)).dropFirst(11).prefix(8)
-    writeLine("\(time) \(Print.padded(event.level.rawValue, to: 7)) \(event.message)\(Print.dim(more))")
+    let message = Print.clean(event.message.description)
+    writeLine("\(time) \(Print.padded(event.level.rawValue, to: 7)) \(message)\(Print.dim(Print.clean(more)))")
   }
 }
 
 /// One write per line, so that lines of several threads do not mix.
-///
-/// Control characters would let a value forge a line.
-private func writeLine(_ text: String) {
-  let line = text.unicodeScalars.map { $0.value < 0x20 && $0.value != 0x1B ? " " : String($0) }.joined() + "\n"
-  Print.write(line, to: 2)
-}
+private func writeLine(_ text: String) { Print.write(text + "\n", to: 2) }
 
 /// Makes the process's logger.
 ///

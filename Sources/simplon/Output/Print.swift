@@ -13,23 +13,51 @@ enum Print {
     write(String(text) + "\n", to: 1)
   }
 
+  /// A line of the result as JSON.
+  static func out(_ json: JSON) {
+    // JSON escapes the old control characters itself; the ones above 7E move a terminal too.
+    out(isatty(1) == 1 ? replacingControls(in: json.text) { "\\u00" + [UInt8($0.value)].hex } : json.text)
+  }
+
   /// A line about what is going on.
   static func note(_ text: String) { write(text + "\n", to: 2) }
 
-  /// Writes all of the text at once; a reader that has gone away is no fault.
+  /// Writes all of the text; a reader that has gone away is no fault.
   static func write(_ text: String, to descriptor: Int32) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let count = bytes.withUnsafeBytes { buffer in Glibc.write(descriptor, buffer.baseAddress, buffer.count) }
-      guard count > 0 else { return }
-      bytes = bytes.dropFirst(count)
+      if count > 0 {
+        bytes = bytes.dropFirst(count)
+      } else if errno == EAGAIN {
+        // Somebody who shares the terminal made it non-blocking.
+        var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        poll(&room, 1, -1)
+      } else if errno != EINTR {
+        return
+      }
     }
   }
 
-  /// An error with its hint, as a person reads it.
-  static func error(_ error: SimplonError) {
-    note("\(paint("error:", "31")) \(error.message) \(dim("[\(error.code.rawValue)]"))")
-    if let hint = error.hint { note("       \(hint)") }
+  /// An error with its hint, as a person reads it, or as one line of JSON.
+  static func error(_ error: SimplonError, asJSON: Bool = false) {
+    guard !asJSON else { return note(error.json.text) }
+    note("\(paint("error:", "31")) \(clean(error.message)) \(dim("[\(clean(error.code.rawValue))]"))")
+    if let hint = error.hint { note("       \(clean(hint))") }
+  }
+
+  /// Text from elsewhere, which may come from a program that nobody trusts, without what would steer a terminal.
+  static func shown(_ text: String) -> String { isatty(1) == 1 ? clean(text) : text }
+
+  /// The text with a space in place of each control character but the tab.
+  static func clean(_ text: String) -> String { replacingControls(in: text) { _ in " " } }
+
+  private static func replacingControls(in text: String, _ replacement: (Unicode.Scalar) -> String) -> String {
+    func steers(_ scalar: Unicode.Scalar) -> Bool {
+      scalar.value < 0x20 && scalar != "\t" || (0x7F...0x9F).contains(scalar.value)
+    }
+    guard text.unicodeScalars.contains(where: steers) else { return text }
+    return text.unicodeScalars.map { steers($0) ? replacement($0) : String($0) }.joined()
   }
 
   /// A small sign for a status.
@@ -50,6 +78,9 @@ enum Print {
   static func padded(_ text: String, to width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
   }
+
+  /// Whether somebody watches standard error.
+  static let isErrorTerminal = isatty(2) == 1
 
   /// Colours only on a terminal, and not where NO_COLOR is set. - Source: no-color.org
   private static let isColoured = isatty(1) == 1 && isatty(2) == 1 && getenv("NO_COLOR").map { $0.pointee == 0 } ?? true

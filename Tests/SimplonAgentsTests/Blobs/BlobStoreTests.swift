@@ -94,15 +94,41 @@ import Testing
     let abandoned = store.root + "/.incoming/abandoned"
     try File(abandoned, O_WRONLY | O_CREAT, for: "test").write([1])
     age(abandoned, seconds: 7200)
-    let spared = "\(user.uuidString.lowercased())/\(try #require(paths["old and spared"]?.split(separator: "/").last))"
-    let removed = try await store.sweep(olderThan: .seconds(3600)) { names in
-      #expect(names.count == 2)
+    let spared = String(try #require(paths["old and spared"]?.split(separator: "/").last))
+    let removed = try await store.sweep(olderThan: .seconds(3600)) { owner in
+      #expect(owner == user)
       return [spared]
     }
     #expect(removed == 1)
     #expect(paths.filter { access($0.value, F_OK) == 0 }.keys.sorted() == ["old and spared", "stored again", "young"])
     #expect(access(abandoned, F_OK) != 0)
     #expect(try BlobStore(root: store.root).id == store.id)
+  }
+
+  @Test func `the sweeper leaves alone what it knows nothing about`() async throws {
+    let user = UUID()
+    let blob = try await store.put(Array("hello".utf8), for: user)
+    let path = try store.path(of: blob.sha256, for: user)
+    age(path, seconds: 7200)
+    let foreign = store.root + "/lost+found"
+    mkdir(foreign, 0o700)
+    try File("\(foreign)/\(hello)", O_WRONLY | O_CREAT, for: "test").write([1])
+    age("\(foreign)/\(hello)", seconds: 7200)
+    #expect(try await store.sweep(olderThan: .seconds(3600)) { _ in nil } == 0)
+    #expect(access(path, F_OK) == 0)
+    #expect(try await store.sweep(olderThan: .seconds(3600)) { _ in [] } == 1)
+    #expect(access("\(foreign)/\(hello)", F_OK) == 0)
+  }
+
+  @Test func `a folder that cannot be read to its end is an error`() throws {
+    var child = pid_t()
+    var words = [strdup("sleep"), strdup("60"), nil]
+    defer { for word in words { free(word) } }
+    try #require(posix_spawn(&child, "/bin/sleep", nil, nil, &words, nil) == 0)
+    let folder = try File("/proc/\(child)/fd", O_RDONLY | O_DIRECTORY, for: "look")
+    kill(child, SIGKILL)
+    waitpid(child, nil, 0)
+    #expect(throws: SimplonError.self) { try folder.names() }
   }
 
   @Test func `what becomes young while the sweeper thinks stays`() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct WorkFolderTests {
   private func layer(_ id: String, _ result: ToolResult, after: Set<String> = []) throws -> LayerStack.Layer {
-    LayerStack.Layer(stepID: id, ancestors: after, manifest: try #require(result.layer))
+    LayerStack.Layer(stepID: id, after: after, manifest: try #require(result.layer))
   }
 
   @Test(arguments: Setting.usable)
@@ -75,7 +75,7 @@ import Testing
     for (path, entry) in entries where !path.text.hasPrefix("real") {
       guard case .symlink = entry else { Issue.record("\(path) is \(entry)"); continue }
     }
-    let layers = [LayerStack.Layer(stepID: "one", ancestors: [], manifest: try #require(result.layer))]
+    let layers = [try layer("one", result)]
     // Nothing but the one plain file is an artifact, and no blob holds the secret.
     #expect(try LayerStack(layers).view().artifacts(matching: ["**"]).map(\.path) == ["real/file"])
     for path in ["absolute", "up", "dir/inner", "updir/inner", "etc/passwd", "twin/file"] {
@@ -107,6 +107,11 @@ import Testing
     ) { lines.add($0) }
     #expect(result.layer?.entries.keys.map(\.text) == ["good"])
     #expect(lines.all.filter { $0.level == "warn" }.count == 4)
+  }
+
+  @Test func `a folder that the program closed behind itself is read all the same`() async throws {
+    let result = try await Playground().shell("mkdir d; echo x >d/x; chmod 000 d/x d .")
+    #expect(result.error == nil && result.layer?.entries.keys.map(\.text).sorted() == ["d", "d/x"])
   }
 
   @Test func `more files than allowed fail the step`() async throws {

@@ -227,7 +227,7 @@ import Testing
     #expect(result(skipped) == .null)
   }
 
-  @Test func `a resumed run keeps what went well`() throws {
+  @Test func `a run that is taken up keeps what is settled and was not skipped for a step done again`() throws {
     let steps: [JSON] =
       diamond + [
         ["id": "e", "needs": ["b"]], ["id": "f", "continue_on_error": true], ["id": "g", "needs": ["f"]], ["id": "h"],
@@ -236,13 +236,17 @@ import Testing
     let plan = try plan(steps)
     let skipped = SettledStep(status: .skipped)
     let settled = [
-      "a": done(), "b": broken(), "c": done(), "d": skipped, "e": skipped, "f": broken(), "g": done(), "h": skipped,
-      "i": skipped, "x": done(),
+      "a": done(), "c": done(), "d": skipped, "e": skipped, "f": broken(), "g": done(), "h": skipped, "i": skipped,
+      "x": done(),
     ]
+    // The failed step is no longer settled: it is to be done again.
     let kept = PlanProgress.kept(of: settled, in: plan)
     #expect(kept.keys.sorted() == ["a", "c", "f", "g", "h", "i"])
     var progress = PlanProgress(plan: plan, settled: kept)
     #expect(words(progress.next()) == ["run b"])
+    // Where it stays, so does what was skipped because of it.
+    let failed = settled.merging(["b": broken()]) { _, new in new }
+    #expect(PlanProgress.kept(of: failed, in: plan).keys.sorted() == ["a", "b", "c", "d", "e", "f", "g", "h", "i"])
     #expect(PlanProgress.kept(of: ["h": SettledStep(status: .cancelled)], in: plan).isEmpty)
   }
 

@@ -189,6 +189,7 @@ import Testing
     #expect(plan.ancestors(of: "d") == ["a", "b", "c"])
     #expect(plan.ancestors(of: "a") == [])
     #expect(plan.ancestors(of: "nobody") == [])
+    #expect(plan.needs("d", "a") && !plan.needs("a", "d") && !plan.needs("a", "a") && !plan.needs("d", "nobody"))
   }
 
   @Test(.timeLimit(.minutes(1))) func `ten thousand steps are refused before anything else is looked at`() throws {

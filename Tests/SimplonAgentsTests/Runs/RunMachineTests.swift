@@ -7,7 +7,10 @@ struct RunMachineTests {
   private static let tools = ToolCatalog([
     ToolDeclaration(
       name: "noop", summary: "Does nothing.", inputSchema: ["type": "object"], effect: .pure, timeout: .seconds(1),
-      maximumTimeout: .seconds(60))
+      maximumTimeout: .seconds(60)),
+    ToolDeclaration(
+      name: "send", summary: "Sends something.", inputSchema: ["type": "object"], effect: .manual,
+      timeout: .seconds(1), maximumTimeout: .seconds(60)),
   ])
 
   private func machine(_ steps: JSON, records: [StepRecord] = []) throws -> RunMachine {
@@ -18,7 +21,20 @@ struct RunMachineTests {
     .ended(StepEnd(stepID: id, output: ["id": .string(id)], error: error, layerHash: nil, jitter: 1))
   }
 
+  private func interrupted(_ id: String, by error: SimplonError) -> RunThing {
+    .interrupted(StepEnd(stepID: id, output: .null, error: error, layerHash: nil, jitter: 1))
+  }
+
+  private func record(_ id: String, _ status: StepStatus, retryIn: Duration = .zero) -> StepRecord {
+    let isFailed = status == .failed || status == .waiting
+    return StepRecord(
+      id: id, status: status, output: nil, error: isFailed ? fault.json : nil, failures: status == .waiting ? 1 : 0,
+      layerHash: nil, retryIn: retryIn)
+  }
+
   private let fault = SimplonError(.toolFailed, "no")
+  private let cutOff = SimplonError(.runInterrupted, "stopped from outside", retry: .backoff)
+  private let full = SimplonError(.storageFull, "the disk is full", retry: .backoff)
 
   @Test func `a chain settles one step and dispatches the next in one write`() throws {
     var machine = try machine([["id": "a", "tool": "noop"], ["id": "b", "tool": "noop", "needs": ["a"]]])
@@ -150,5 +166,113 @@ struct RunMachineTests {
     _ = machine.turn()
     let turn = machine.turn(after: [done("z")])
     #expect(turn.isEmpty)
+  }
+
+  @Test func `what was skipped because of a step done again waits for it also after a second crash`() throws {
+    let steps: JSON = [["id": "a", "tool": "noop"], ["id": "c", "tool": "noop", "needs": ["a"]]]
+    // A resume has made "a" pending, and the worker that dispatched it died.
+    var machine = try machine(steps, records: [record("a", .running), record("c", .skipped)])
+    #expect(machine.turn().starts.map(\.step.id) == ["a"])
+    #expect(machine.turn(after: [done("a")]).starts.map(\.step.id) == ["c"])
+  }
+
+  @Test func `an interrupted step is begun again and no failure is counted`() throws {
+    var machine = try machine([["id": "a", "tool": "noop", "retry": ["max": 1, "backoff": "1s"]]])
+    _ = machine.turn()
+    for _ in 0..<3 {
+      let turn = machine.turn(after: [interrupted("a", by: cutOff)])
+      #expect(turn.rows.map(\.status) == [.waiting])
+      #expect(turn.rows.map(\.failures) == [0])
+      #expect(turn.waits.map(\.stepID) == ["a"])
+      #expect(machine.turn(after: [.waitOver(stepID: "a")]).starts.map(\.step.id) == ["a"])
+    }
+    #expect(machine.turn(after: [done("a", error: fault)]).rows.map(\.failures) == [1])
+  }
+
+  @Test func `a step that was interrupted while the worker drains is the next holder's`() throws {
+    var machine = try machine([["id": "a", "tool": "noop"]])
+    _ = machine.turn()
+    let turn = machine.turn(after: [.drain, interrupted("a", by: cutOff)])
+    #expect(turn.rows.isEmpty)
+    #expect(turn.outcome == .queued)
+  }
+
+  @Test func `a fault of the machine parks the run with the fault as its reason`() throws {
+    var machine = try machine([["id": "a", "tool": "noop"]])
+    _ = machine.turn()
+    let turn = machine.turn(after: [interrupted("a", by: full)])
+    guard case .retrying(let reason, delay: RunMachine.faultWait) = turn.outcome else {
+      Issue.record("the run should wait without a lease")
+      return
+    }
+    #expect(reason["code"] == "storage.full")
+    #expect(turn.rows.map(\.retryIn) == [RunMachine.faultWait])
+  }
+
+  @Test func `a new holder waits out the rest of a backoff`() throws {
+    let steps: JSON = [
+      ["id": "a", "tool": "noop", "retry": ["max": 2, "backoff": "1m"]], ["id": "b", "tool": "noop"],
+    ]
+    var machine = try machine(steps, records: [record("a", .waiting, retryIn: .seconds(40))])
+    #expect(machine.turn().starts.map(\.step.id) == ["b"])
+    let turn = machine.turn(after: [done("b")])
+    guard case .retrying(_, delay: .seconds(40)) = turn.outcome else {
+      Issue.record("the run should wait for the rest")
+      return
+    }
+    var soon = try self.machine(steps, records: [record("a", .waiting, retryIn: .seconds(2)), record("b", .completed)])
+    let first = soon.turn()
+    #expect(first.starts.isEmpty)
+    #expect(first.waits.map(\.delay) == [.seconds(2)])
+    let again = soon.turn(after: [.waitOver(stepID: "a")])
+    #expect(again.starts.map(\.step.id) == ["a"])
+    #expect(again.rows.map(\.failures) == [1])
+  }
+
+  @Test func `when another step fails for good, one that waits for its repeat fails with its last error`() throws {
+    var machine = try machine([
+      ["id": "a", "tool": "noop", "retry": ["max": 2, "backoff": "1h"]], ["id": "b", "tool": "noop"],
+    ])
+    _ = machine.turn()
+    _ = machine.turn(after: [done("a", error: fault)])
+    let turn = machine.turn(after: [done("b", error: full)])
+    #expect(turn.rows.map(\.step.id) == ["b", "a"])
+    #expect(turn.rows.map(\.status) == [.failed, .failed])
+    #expect(turn.rows.last?.error == fault.json)
+    guard case .failed = turn.outcome else {
+      Issue.record("nothing is left to wait for")
+      return
+    }
+  }
+
+  @Test func `what an earlier holder left under way is cancelled when the run has failed`() throws {
+    var machine = try machine(
+      [["id": "a", "tool": "noop"], ["id": "b", "tool": "noop"]],
+      records: [record("a", .failed), record("b", .running)])
+    let turn = machine.turn()
+    #expect(turn.rows.map(\.step.id) == ["b"])
+    #expect(turn.rows.map(\.status) == [.cancelled])
+  }
+
+  @Test func `a call that may have had its effect is not repeated, and the run asks a person`() throws {
+    let steps: JSON = [["id": "a", "tool": "send"], ["id": "b", "tool": "noop"]]
+    var machine = try machine(steps, records: [record("a", .running)])
+    var turn = machine.turn()
+    for isLive in [false, true] {
+      if isLive {
+        machine = try self.machine(steps)
+        _ = machine.turn()
+        #expect(machine.turn(after: [interrupted("a", by: cutOff)]).outcome == nil)
+        turn = machine.turn(after: [done("b")])
+      }
+      #expect(turn.starts.isEmpty)
+      #expect(turn.rows.last?.step.id == "a")
+      #expect(turn.rows.last?.effect == "unknown")
+      guard case .waiting(let reason) = turn.outcome else {
+        Issue.record("the run should wait for a person")
+        return
+      }
+      #expect(reason["code"] == "run.unknown_effect")
+    }
   }
 }

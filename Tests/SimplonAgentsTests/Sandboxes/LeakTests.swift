@@ -92,7 +92,54 @@ import Testing
     #expect(result.stdout == "/etc:\n")
   }
 
+  @Test func `the first process inside is under the filter too`() async throws {
+    let result = try await Playground().shell("grep -h -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/1/status")
+    #expect(
+      result.stdout.replacing("\t", with: " ")
+        == "CapEff: 0000000000000000\nCapBnd: 0000000000000000\nNoNewPrivs: 1\nSeccomp: 2\n")
+  }
+
+  @Test func `system calls that are younger than the filter are not there`() async throws {
+    // 457 and 458 list mounts, 467 opens one; 511 is nobody's yet.
+    let result = try await Playground().python(
+      """
+      import ctypes
+      libc = ctypes.CDLL(None, use_errno=True)
+      for call in (451, 457, 458, 467, 511): print(libc.syscall(call, 0, 0, 0, 0, 0), ctypes.get_errno())
+      """)
+    #expect(result.stdout == String(repeating: "-1 38\n", count: 5))
+  }
+
+  @Test(.enabled(if: geteuid() == 0)) func `data below a folder that every program sees is refused`() async throws {
+    let folder = "/usr/local/simplon-test-\(uniqueMark())"
+    defer { FolderRemoval.remove(folder) }
+    let sandbox = await Sandbox.probe(
+      Sandbox.Configuration(guardCommand: [Playground.executable, "__guard"], folder: folder + "/running"),
+      logger: .quiet)
+    #expect(sandbox.level.kind == .none && sandbox.level.reason?.contains("/usr") == true)
+  }
+
   #if arch(x86_64)
+    @Test func `the calls of the other two ABIs end the program`() async throws {
+      // x32 by its bit; i386 by `int 0x80` (getpid), from memory that is made executable.
+      let result = try await Playground().python(
+        """
+        import ctypes, mmap, os
+        def x32(): ctypes.CDLL(None).syscall(0x40000000 + 39)
+        def i386():
+            code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+            code.write(bytes([0xB8, 20, 0, 0, 0, 0xCD, 0x80, 0xC3]))
+            ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
+        for call in (x32, i386):
+            pid = os.fork()
+            if pid == 0:
+                call()
+                os._exit(0)
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        """)
+      #expect(result.stdout == "-31\n-31\n", "\(result.stderr)")
+    }
+
     @Test(arguments: Setting.usable)
     func `calls that a tool has no use for are refused`(_ setting: Setting) async throws {
       // Number, arguments, the error number. Where no right is needed for the call the refusal is the filter's alone.

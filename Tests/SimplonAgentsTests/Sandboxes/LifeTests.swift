@@ -133,6 +133,41 @@ import Testing
     }
   }
 
+  @Test func `a folder that nests deeper than descriptors reach is removed`() throws {
+    let outer = try TemporaryFolder()
+    let top = outer.path + "/deep"
+    mkdir(top, 0o700)
+    var at = open(top, O_RDONLY | O_DIRECTORY)
+    for _ in 0..<20_000 {
+      mkdirat(at, "d", 0o700)
+      let next = openat(at, "d", O_RDONLY | O_DIRECTORY)
+      close(at)
+      at = next
+    }
+    try #require(at >= 0)
+    close(openat(at, "file", O_WRONLY | O_CREAT, 0o600))
+    close(at)
+    FolderRemoval.remove(top)
+    #expect(access(top, F_OK) != 0)
+  }
+
+  @Test func `each kill is counted by its reason`() async throws {
+    let counts = Counts()
+    let playground = try await Playground(metrics: counts) {
+      $0.workFiles = 100
+    }
+    _ = try await playground.shell("exit 1")
+    #expect(counts.all.isEmpty)
+    _ = try await playground.shell("sleep 30", timeout: .milliseconds(200))
+    _ = try await playground.shell("i=0; while [ $i -lt 200 ]; do : >f$i; i=$((i+1)); done; sleep 30")
+    let mark = uniqueMark()
+    let task = Task { try await playground.shell("sleep \(mark)") }
+    #expect(await eventually { !processes(with: "sleep\0\(mark)").isEmpty })
+    task.cancel()
+    _ = try? await task.value
+    #expect(counts.all == ["timeout", "disk", "cancelled"].map { "simplon_sandbox_kills_total reason=\($0)" })
+  }
+
   @Test func `what a killed worker left is removed by the next one`() async throws {
     let folder = try TemporaryFolder()
     let abandoned = "\(folder.path)/worker-dead/0/work"

@@ -127,6 +127,15 @@ import Testing
     #expect(all.contains { $0.level == "warn" && $0.stream == "stdout" })
   }
 
+  @Test func `a flood of empty lines is cut sooner, and the output keeps them`() async throws {
+    let playground = try await Playground { $0.output = 1 << 18 }
+    let lines = Collected()
+    let result = try await playground.shell("yes '' | head -c 200000") { lines.add($0) }
+    #expect(result.stdout == String(repeating: "\n", count: 200_000) && result.output["truncated"] == false)
+    #expect(lines.all.count == (1 << 18) / LogLineSplitter.leastCost + 1)
+    #expect(lines.all.last?.level == "warn" && lines.all.last?.text.contains("not logged") == true)
+  }
+
   @Test(arguments: [
     "head -c 500000000 /dev/zero >big", "for i in 1 2 3 4; do head -c 15000000 /dev/zero >f$i; done; sleep 20",
     "i=0; while [ $i -lt 3000 ]; do : >f$i; i=$((i+1)); done; sleep 20",
@@ -167,5 +176,36 @@ import Testing
   @Test func `there are few descriptors and no core files`() async throws {
     let result = try await Playground { $0.descriptors = 100 }.shell("ulimit -n; ulimit -c; ulimit -H -n")
     #expect(result.stdout == "100\n0\n100\n")
+  }
+
+  @Test(arguments: Setting.usable)
+  func `no handler of core dumps is started and nothing is more urgent than the server`(_ setting: Setting) async throws
+  {
+    let result = try await Playground(setting).python(
+      """
+      import os, resource as r
+      print(r.getrlimit(r.RLIMIT_CORE), r.getrlimit(r.RLIMIT_RTPRIO), r.getrlimit(r.RLIMIT_SIGPENDING), os.nice(0) >= 10)
+      try: os.nice(-1)
+      except OSError as e: print(e.errno)
+      """)
+    #expect(result.stdout == "(1, 1) (0, 0) (1024, 1024) True\n1\n" || result.stdout.hasSuffix("True\n13\n"))
+    #expect(result.stdout.hasPrefix("(1, 1) (0, 0) (1024, 1024)"), "\(result.stdout) \(result.stderr)")
+  }
+
+  @Test(arguments: Setting.usable)
+  func `memory that belongs to no process is refused where no control group counts it`(_ setting: Setting)
+    async throws
+  {
+    let playground = try await Playground(setting)
+    let result = try await playground.python(
+      """
+      import ctypes, os
+      libc = ctypes.CDLL(None, use_errno=True)
+      try: os.memfd_create('x'); print('memfd')
+      except OSError as e: print(e.errno)
+      print(libc.shmget(0, 4096, 0o1600) >= 0, libc.msgget(0, 0o1600) >= 0, libc.semget(0, 1, 0o1600) >= 0)
+      """)
+    let isCounted = playground.sandbox.level.kind != .rlimits
+    #expect(result.stdout == (isCounted ? "memfd\nTrue True True\n" : "1\nFalse False False\n"), "\(result.stderr)")
   }
 }

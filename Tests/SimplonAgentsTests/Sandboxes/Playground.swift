@@ -1,3 +1,4 @@
+import CoreMetrics
 import FoundationEssentials
 import Glibc
 import Logging
@@ -51,6 +52,7 @@ struct Playground {
 
   init(
     _ setting: Setting = .best, allowUnsandboxed: Bool = false, bwrap: String = "/usr/bin/bwrap",
+    atOnce: Int = 64, metrics: (any MetricsFactory)? = nil,
     _ change: (inout SandboxLimits) -> Void = { _ in }
   ) async throws {
     folder = try TemporaryFolder()
@@ -59,6 +61,8 @@ struct Playground {
     configuration.limits.minimumFree = 1 << 20
     configuration.allowUnsandboxed = allowUnsandboxed
     configuration.bwrap = bwrap
+    configuration.atOnce = atOnce
+    configuration.metrics = metrics
     change(&configuration.limits)
     switch setting {
     case .best: break

@@ -23,6 +23,7 @@ import Testing
   struct Stage {
     let playground: Playground
     let mark: String
+    let work: String
     let deadline: UInt64
     let guardProcess: pid_t
     let workerProcess: pid_t
@@ -33,14 +34,16 @@ import Testing
 
   /// Starts a worker with one sandbox in which a program sleeps.
   func stage(
-    _ setting: Setting, lease: Duration, script: String = "", _ body: (Stage) async throws -> Void
+    _ setting: Setting, lease: Duration, script: String = "", bwrap: String? = nil,
+    until isReady: (Stage) -> Bool = { processes(with: "sleep\0\($0.mark)").count >= 4 },
+    _ body: (Stage) async throws -> Void
   ) async throws {
     let playground = try await Playground(setting)
     let mark = uniqueMark()
     let scratch = try #require(playground.sandbox.scratch)
     let folder = try scratch.make()
     let file = try File("\(folder)/call/command.sh", O_WRONLY | O_CREAT, mode: 0o644, for: "test")
-    try file.write(Array((LifeTests.orphans(mark) + "\n\(script)\nsleep \(mark)").utf8))
+    try file.write(Array("\(script)\n\(LifeTests.orphans(mark))\nsleep \(mark)".utf8))
     if let owner = playground.sandbox.owner {
       for name in ["", "/work", "/call"] { lchown(folder + name, owner.uid, owner.gid) }
     }
@@ -48,9 +51,10 @@ import Testing
     let deadline = Lease.now() + UInt64(lease.milliseconds) * 1_000_000
     let spec = GuardFrame.start(
       SandboxJob(
-        command: ["/bin/sh", "/simplon/command.sh"], environment: ["PATH": "/usr/bin"], work: "\(folder)/work",
+        command: ["/bin/sh", "/simplon/command.sh", "stage-\(mark)"], environment: ["PATH": "/usr/bin"],
+        work: "\(folder)/work",
         call: "\(folder)/call", timeout: .seconds(60)),
-      bwrap: configuration.bwrap, arguments: BubblewrapArguments.arguments(playground.sandbox.limits),
+      bwrap: bwrap ?? configuration.bwrap, arguments: BubblewrapArguments.arguments(playground.sandbox.limits),
       limits: playground.sandbox.limits, user: configuration.user, cgroup: UInt64(configuration.cgroup ?? 255),
       deadline: deadline)
     try File("\(folder)/spec", O_WRONLY | O_CREAT, for: "test").write(spec)
@@ -65,9 +69,9 @@ import Testing
       let said = try #require(try await lines.next())
       let guardProcess = try #require(pid_t(said))
       let stage = Stage(
-        playground: playground, mark: mark, deadline: deadline, guardProcess: guardProcess,
+        playground: playground, mark: mark, work: "\(folder)/work", deadline: deadline, guardProcess: guardProcess,
         workerProcess: execution.processIdentifier.value)
-      #expect(await eventually { processes(with: "sleep\0\(mark)").count >= 4 })
+      #expect(await eventually { isReady(stage) })
       try await body(stage)
     }
   }
@@ -117,6 +121,31 @@ import Testing
     }
   }
 
+  @Test func `a guard that is killed before it has set the limits lets no program start`() async throws {
+    // A bubblewrap that begins when the guard has been paused. Not in /tmp, which root's guard covers.
+    let folder = "/var/tmp/simplon-test-\(uniqueMark())"
+    mkdir(folder, 0o711)
+    defer { FolderRemoval.remove(folder) }
+    let slow = "#!/bin/sh\nuntil [ -e \(folder)/go ]; do sleep 0.01; done\nexec /usr/bin/bwrap \"$@\"\n"
+    try File("\(folder)/bwrap", O_WRONLY | O_CREAT, mode: 0o755, for: "test").write(Array(slow.utf8))
+    try await stage(
+      .best, lease: .seconds(600), script: ": >/work/started", bwrap: "\(folder)/bwrap",
+      until: { !processes(with: "stage-\($0.mark)").isEmpty }
+    ) { stage in
+      guard stage.hasGroup else { return }
+      kill(stage.guardProcess, SIGSTOP)
+      try File("\(folder)/go", O_WRONLY | O_CREAT, mode: 0o644, for: "test").write([])
+      // Of bubblewrap's two processes the one inside waits for the guard's word.
+      #expect(await eventually { processes(with: "stage-\(stage.mark)").filter(isWaitingForPipe).count == 1 })
+      kill(stage.guardProcess, SIGKILL)
+      #expect(await eventually { processes(with: "stage-\(stage.mark)").count == 1 })
+      // The next guard ends what is left.
+      _ = try await stage.playground.shell("true")
+      #expect(await eventually { processes(with: "stage-\(stage.mark)").isEmpty })
+      #expect(access("\(stage.work)/started", F_OK) != 0)
+    }
+  }
+
   @Test func `a guard that is told to stop ends its sandbox first`() async throws {
     try await stage(.best, lease: .seconds(600)) { stage in
       kill(stage.guardProcess, SIGTERM)
@@ -138,6 +167,12 @@ import Testing
     #expect(result.terminationStatus == .exited(64))
     #expect(result.standardOutput == "")
   }
+}
+
+/// Whether a process reads from a pipe that nobody has written to.
+func isWaitingForPipe(_ pid: pid_t) -> Bool {
+  let bytes = try? File("/proc/\(pid)/wchan", O_RDONLY, for: "look").read()
+  return bytes.map { String(decoding: $0, as: UTF8.self).contains("pipe_read") } ?? false
 }
 
 /// Whether a process is gone or waits only to be reaped.

@@ -141,9 +141,7 @@ struct GrantsTests {
           "update \(table) set user_id = user_id", "delete from \(table)", "truncate \(table)",
           "update \(table) set user_id = '\(alice)' where user_id = '\(bob)'",
         ] {
-          await #expect(throws: (any Error).self, "\(change)") {
-            try await database.execute(claims(alice) + change, as: .api)
-          }
+          await refused("42501", change) { try await database.execute(claims(alice) + change, as: .api) }
         }
       }
       for insert in [
@@ -159,15 +157,13 @@ struct GrantsTests {
         "select simplon.claim_runs(gen_random_uuid(), 1, '1s', 10)", "select simplon.settle_steps('[]')",
         "select simplon.redeem_ticket('\\x00', gen_random_uuid())", "select simplon.recover_runs()",
       ] {
-        await #expect(throws: (any Error).self, "\(insert)") {
-          try await database.execute(claims(alice) + insert, as: .api)
-        }
+        await refused("42501", insert) { try await database.execute(claims(alice) + insert, as: .api) }
       }
       let partitions = try await database.execute(
         "select inhrelid::regclass from pg_inherits where inhparent = 'agent_task_logs'::regclass")
       #expect(partitions.count == 4)
       for partition in partitions.compactMap(\.self) {
-        await #expect(throws: (any Error).self) {
+        await refused("42501", partition) {
           try await database.execute(claims(alice) + "select * from \(partition)", as: .api)
         }
       }
@@ -187,7 +183,7 @@ struct GrantsTests {
         "select simplon.act_on_run('\(id)', 'stop')", "select simplon.why_run('\(id)')",
         "select simplon.issue_ticket('\(id)', '\\x00', now() + interval '1 hour')",
       ] {
-        await #expect(throws: (any Error).self, "\(call)") {
+        await refused("SIM03", call) {
           try await database.execute(claims("bbbbbbbb-0000-4000-8000-000000000002") + call, as: .api)
         }
       }
@@ -199,26 +195,42 @@ struct GrantsTests {
     try await withTestDatabase { database in
       try await database.execute("insert into agent_runs (prompt) values ('x')")
       for change in ["update agent_task_logs set seq = 9", "delete from agent_task_logs"] {
-        await #expect(throws: (any Error).self) { try await database.execute(change) }
+        await refused("42501", change) { try await database.execute(change) }
       }
       #expect(try await database.execute("select count(*) from agent_task_logs") == ["1"])
     }
   }
 
-  @Test func `old months are dropped, but not while a run in them goes on`() async throws {
+  @Test func `a run acts with a user's role at most, whoever made it`() async throws {
     try await withTestDatabase { database in
-      try await database.execute(
+      for role in ["authenticated", "service_role"] {
+        try await database.execute(
+          """
+          select set_config('request.jwt.claims', '{"role": "\(role)", "sub": "aaaaaaaa-0000-4000-8000-000000000001"}', false);
+          set role \(role); insert into agent_runs (prompt) values ('x')
+          """)
+      }
+      let roles = try await database.execute("select owner_claims - 'sub' from agent_runs")
+      #expect(roles == Array(repeating: #"{"role": "authenticated"}"#, count: 2))
+    }
+  }
+
+  @Test(arguments: ["agent", "workflow"]) func `a name has its bound at every door`(_ column: String) async throws {
+    try await withTestDatabase { database in
+      await refused("23514", column) {
+        try await database.execute("insert into agent_runs (prompt, \(column)) values ('x', repeat('n', 256))")
+      }
+    }
+  }
+
+  @Test func `browsers are told of the agents' tables and of nothing of the engine`() async throws {
+    try await withTestDatabase { database in
+      let published = try await database.execute(
         """
-        create table simplon.agent_task_logs_2020_01 (like public.agent_task_logs including all);
-        alter table public.agent_task_logs attach partition simplon.agent_task_logs_2020_01
-          for values from ('016f5e66-e800-0000-0000-000000000000') to ('016ffe0c-0c00-0000-0000-000000000000');
-        insert into agent_runs (id, prompt) values (simplon.uuid_v7_floor('2020-01-15+00'), 'old');
+        select schemaname || '.' || tablename from pg_publication_tables where pubname = 'supabase_realtime' order by 1
         """)
-      #expect(try await database.execute("select simplon.drop_log_partitions('30 days')") == ["0"])
-      try await database.execute("update agent_runs set status = 'cancelled', completed_at = now()")
-      #expect(try await database.execute("select simplon.drop_log_partitions('30 days')") == ["1"])
-      #expect(try await database.execute("select count(*) from agent_task_logs") == ["0"])
-      #expect(try await database.execute("select simplon.drop_log_partitions('30 days')") == ["0"])
+      let tables = ["artifacts", "executions", "instances", "messages", "runs", "steps"]
+      #expect(published == tables.map { "public.agent_\($0)" })
     }
   }
 
@@ -233,6 +245,12 @@ struct GrantsTests {
       #expect(ids.allSatisfy { Array($0)[14] == "7" && "89ab".contains(Array($0)[19]) })
     }
   }
+}
+
+/// Expects PostgreSQL's refusal, by its code.
+func refused(_ sqlState: String, _ what: String, _ body: () async throws -> Void) async {
+  let failure = await #expect(throws: TestSQLFailure.self, "\(what)") { try await body() }
+  #expect(failure?.sqlState == sqlState, "\(what): \(failure?.text ?? "")")
 }
 
 /// The two texts of a migration, for the comparison with its files.

@@ -1,21 +1,21 @@
 import Foundation
 import Logging
 import ServiceLifecycle
+import SimplonCluster
 import SimplonCore
 import SimplonIdentity
 import SimplonPostgres
 import TestSupport
+import Testing
 
 @testable import SimplonAgents
-
-/// swift-log has a type of this name too.
-typealias LogEvent = SimplonAgents.LogEvent
 
 /// The parts of a server on a database of the test's own: use cases, streams, and as many workers as the test starts.
 struct Engine: Sendable {
   let database: TestDatabase
   let callers: PostgresClient
   let client: PostgresClient
+  let admin: PostgresClient
   let queue: QueueStore
   let runs: Runs
   let streams: LogStreams
@@ -36,6 +36,7 @@ struct Engine: Sendable {
       logger.logLevel = .critical
       let callers = PostgresClient(configuration: PostgresConfiguration(dsn: database.api), logger: logger)
       let client = PostgresClient(configuration: PostgresConfiguration(dsn: database.worker), logger: logger)
+      let admin = PostgresClient(configuration: PostgresConfiguration(dsn: database.admin), logger: logger)
       let folder = FileManager.default.temporaryDirectory.appending(path: "simplon-test-\(UUID().uuidString)")
       defer { try? FileManager.default.removeItem(at: folder) }
       let blobs = try BlobStore(root: folder.appending(path: "blobs").path)
@@ -47,13 +48,15 @@ struct Engine: Sendable {
       let wakeUp = WakeUp(client: client, listens: true, logger: logger)
       let streams = LogStreams(engine: client, wakeUp: wakeUp, logger: logger)
       let engine = Engine(
-        database: database, callers: callers, client: client, queue: QueueStore(client: client),
+        database: database, callers: callers, client: client, admin: admin, queue: QueueStore(client: client),
         runs: Runs(
           callers: callers, engine: client, statementTimeout: .seconds(10), tools: tools.catalog, blobs: blobs,
           wakeUp: wakeUp),
         streams: streams, wakeUp: wakeUp, tools: tools, logger: logger)
       return try await withThrowingTaskGroup { group in
-        for service in [callers, client, wakeUp, streams] as [any Service] { group.addTask { try await service.run() } }
+        for service in [callers, client, admin, wakeUp, streams] as [any Service] {
+          group.addTask { try await service.run() }
+        }
         defer { group.cancelAll() }
         return try await body(engine)
       }
@@ -87,16 +90,43 @@ struct Engine: Sendable {
     ).runID
   }
 
+  /// Inserts a run as a user of the database alone does, who has no door to check what it inserts.
+  func insert(plan: String, metadata: String = "'{}'") async throws -> UUID {
+    let rows = try await database.execute(
+      """
+      select set_config('request.jwt.claims', '\(Engine.alice.claimsText)', false);
+      set role authenticated;
+      insert into agent_runs (plan, metadata) values ('\(plan)', \(metadata)) returning id
+      """, as: .api)
+    return try #require(rows.last.flatMap { $0 }.flatMap(UUID.init(uuidString:)))
+  }
+
+  /// Holds what orders these runs' writes for as long as the body lasts.
+  func withLocked(_ runs: [UUID], _ body: () async throws -> Void) async throws {
+    try await admin.withTransaction(retries: 0) { connection in
+      try await connection.query("select from simplon.run_state where run_id = any(\(runs)) for update")
+      try await body()
+    }
+  }
+
+  /// Waits until so many sessions of the database wait for a lock.
+  func waitUntilBlocked(_ count: Int) async throws {
+    let query: PostgresQuery = """
+      select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+      """
+    while try await admin.query(query).first?.decode(Int64.self) ?? 0 < Int64(count) { await Task.yield() }
+  }
+
   /// Follows the run to its `done`; gives all events.
-  func follow(_ run: UUID, after: Int64 = 0) async throws -> [LogEvent] {
-    var events = [LogEvent]()
+  func follow(_ run: UUID, after: Int64 = 0) async throws -> [StoredEvent] {
+    var events = [StoredEvent]()
     for try await batch in streams.subscribe(to: run, after: after) { events += batch }
     return events
   }
 
   /// Waits until an event of the run satisfies the condition.
-  func wait(for run: UUID, until isIt: @escaping (LogEvent) -> Bool) async throws {
-    for try await batch in streams.subscribe(to: run, after: 0) where batch.contains(where: isIt) { return }
+  func wait(for run: UUID, after: Int64 = 0, until isIt: @escaping (StoredEvent) -> Bool) async throws {
+    for try await batch in streams.subscribe(to: run, after: after) where batch.contains(where: isIt) { return }
   }
 
   func status(_ run: UUID, as caller: Principal = alice, lists: Set<RunIncludes.List> = []) async throws -> JSON {

@@ -8,7 +8,7 @@ import Testing
     var ancestors = Set<String>()
     return try results.enumerated().map { index, result in
       defer { ancestors.insert("s\(index)") }
-      return LayerStack.Layer(stepID: "s\(index)", ancestors: ancestors, manifest: try #require(result.layer))
+      return LayerStack.Layer(stepID: "s\(index)", after: ancestors, manifest: try #require(result.layer))
     }
   }
 

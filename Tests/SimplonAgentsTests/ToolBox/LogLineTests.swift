@@ -5,7 +5,7 @@ import Testing
 
 struct LogLineTests {
   private func lines(_ pieces: [[UInt8]]) -> [LogLine] {
-    var splitter = LogLineSplitter(.stdout)
+    var splitter = LogLineSplitter(.stdout, room: .max)
     var lines = [LogLine]()
     for piece in pieces { splitter.add(piece) { lines.append($0) } }
     splitter.finish { lines.append($0) }
@@ -46,8 +46,18 @@ struct LogLineTests {
     #expect(found.allSatisfy { $0.damaged })
   }
 
+  @Test func `a line of nothing takes room too, and what finds none is dropped`() {
+    var splitter = LogLineSplitter(.stdout, room: 10 * LogLineSplitter.leastCost)
+    var found = [LogLine]()
+    splitter.add(Array(repeating: 10, count: 10)) { found.append($0) }
+    #expect(found.count == 10 && !splitter.hasDropped)
+    splitter.add([10]) { found.append($0) }
+    splitter.finish { found.append($0) }
+    #expect(found.count == 10 && splitter.hasDropped)
+  }
+
   @Test func `stderr warns`() {
-    var splitter = LogLineSplitter(.stderr)
+    var splitter = LogLineSplitter(.stderr, room: .max)
     var found = [LogLine]()
     splitter.add(Array("x\n".utf8)) { found.append($0) }
     #expect(found == [LogLine(level: "warn", text: "x", stream: .stderr)])

@@ -12,6 +12,7 @@ import Testing
     }
     #expect(ToolBox.catalog["python"]?.literalFields == ["code"])
     #expect(ToolBox.catalog["shell"]?.literalFields == ["command"])
+    #expect(ToolBox.catalog.all.filter { !$0.usesFiles }.map(\.name) == ["noop"])
   }
 
   @Test func `a program's output has every field`() async throws {
@@ -56,6 +57,7 @@ import Testing
         "env": .object(
           Dictionary(uniqueKeysWithValues: (0..<10).map { ("A\($0)", .string(String(repeating: "x", count: 60_000))) })),
       ],
+      ["command": "x", "env": .object(Dictionary(uniqueKeysWithValues: (0..<1001).map { ("A\($0)", "x") }))],
     ] as [JSON])
   func `an input that does not fit fails the step`(_ input: JSON) async throws {
     let result = try await Playground().call("shell", input)
@@ -74,6 +76,49 @@ import Testing
     #expect(result.stdout == "\(7 * 64 * 1024)\n", "\(result.stderr)")
     let code = "x = '\(String(repeating: "y", count: 1 << 20))'\nprint(len(x))"
     #expect(try await Playground().python(code).stdout == "\(1 << 20)\n")
+  }
+
+  @Test func `a thousand variables get through`() async throws {
+    let variables = Dictionary(uniqueKeysWithValues: (0..<1000).map { ("A\($0)", JSON.string("x")) })
+    let result = try await Playground().call("shell", ["command": "env | grep -c ^A", "env": .object(variables)])
+    #expect(result.stdout == "1000\n", "\(result.stderr)")
+  }
+
+  @Test func `programs beyond the number at once wait for their turn`() async throws {
+    let playground = try await Playground(atOnce: 2)
+    let times = try await withThrowingTaskGroup(of: [Int].self) { group in
+      for _ in 0..<5 {
+        group.addTask {
+          let result = try await playground.python(
+            "import time\nprint(time.monotonic_ns(), flush=True)\ntime.sleep(0.3)\nprint(time.monotonic_ns())")
+          return result.stdout.split(separator: "\n").compactMap { Int($0) }
+        }
+      }
+      return try await group.reduce(into: [[Int]]()) { $0.append($1) }
+    }
+    for (start, end) in times.map({ ($0[0], $0[1]) }) {
+      #expect(times.count { $0[0] < end && start < $0[1] } <= 3)
+      #expect(times.count { $0[0] <= start && start < $0[1] } <= 2)
+    }
+  }
+
+  @Test func `a call that is cancelled while it waits for its turn throws, and one whose lease ends too`() async throws
+  {
+    let playground = try await Playground(atOnce: 1)
+    let mark = uniqueMark()
+    let first = Task { try await playground.shell("sleep \(mark)") }
+    #expect(await eventually { !processes(with: "sleep\0\(mark)").isEmpty })
+    let waiting = Task { try await playground.shell("echo") }
+    waiting.cancel()
+    await #expect(throws: CancellationError.self) { try await waiting.value }
+    let lease = Lease()
+    lease.extend(by: .seconds(60), from: Lease.now())
+    let stale = Task { try await playground.shell("echo", lease: lease) }
+    lease.revoke()
+    first.cancel()
+    let error = await #expect(throws: SimplonError.self) { try await stale.value }
+    #expect(error?.code == .runStale)
+    await #expect(throws: CancellationError.self) { try await first.value }
   }
 
   @Test func `unknown tools are refused by the catalog's codes`() async throws {

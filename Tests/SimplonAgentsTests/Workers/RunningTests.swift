@@ -1,5 +1,4 @@
 import Foundation
-import ServiceLifecycleTestKit
 import SimplonCore
 import SimplonIdentity
 import SimplonPostgres
@@ -60,7 +59,7 @@ struct RunningTests {
       let ghost = UUID()
       let claim = try #require(try await engine.queue.claim(worker: ghost, lease: .seconds(1), slots: 1).first)
       var machine = RunMachine(
-        plan: try Plan(json: #require(claim.plan), tools: engine.tools.catalog), records: [], run: [:])
+        plan: try Plan(json: JSON(parsing: #require(claim.plan)), tools: engine.tools.catalog), records: [], run: [:])
       let settler = Settler(queue: engine.queue, logger: engine.logger)
       let lease = Lease()
       let next = try await settler.write(
@@ -117,30 +116,6 @@ struct RunningTests {
     }
   }
 
-  @Test func `one run's bad value does not hold up the batch it travels in`() async throws {
-    try await Engine.with { engine in
-      _ = try await engine.create(chain)
-      _ = try await engine.create(chain)
-      let claims = try await engine.queue.claim(worker: UUID(), lease: .seconds(30), slots: 2)
-      let good = try #require(claims.first)
-      let bad = try #require(claims.last)
-      let settler = Settler(queue: engine.queue, logger: engine.logger)
-      let wrong = RunTurn(events: [RunEvent(kind: "no such kind", payload: [:])])
-      let right = RunTurn(events: [RunEvent(kind: "log", payload: [:])])
-      async let failing = Result.of {
-        try await settler.write(
-          Settler.Entry(run: bad.held, attempt: 1, base: bad.nextSeq, turn: wrong, lease: Lease()))
-      }
-      async let passing = Result.of {
-        try await settler.write(
-          Settler.Entry(run: good.held, attempt: 1, base: good.nextSeq, turn: right, lease: Lease()))
-      }
-      let results = await (failing, passing)
-      #expect(throws: SimplonError.self) { try results.0.get() }
-      #expect(try results.1.get() == good.nextSeq + 1)
-    }
-  }
-
   @Test func `stop ends a running step at once, resume goes on, retry begins again`() async throws {
     try await Engine.with { engine in
       let mark = UUID().uuidString
@@ -154,10 +129,13 @@ struct RunningTests {
         while isRunning(mark) { await Task.yield() }
         #expect(ContinuousClock.now - begun < .seconds(2))
         #expect(try await engine.runs.act(.stop, on: run, as: Engine.alice) == "cancelled")
-        #expect(try await engine.runs.act(.resume, on: run, as: Engine.alice) == "queued")
-        _ = try await engine.runs.act(.stop, on: run, as: Engine.alice)
-        #expect(try await engine.runs.act(.retry, on: run, as: Engine.alice) == "queued")
-        _ = try await engine.runs.act(.stop, on: run, as: Engine.alice)
+        for action in [RunAction.resume, .retry] {
+          let last = try #require(try await engine.queue.streamStart(of: run)?.lastSeq)
+          #expect(try await engine.runs.act(action, on: run, as: Engine.alice) == "queued")
+          try await engine.wait(for: run, after: last) { $0.kind == "step" && $0.payload.contains("running") }
+          #expect(try await engine.runs.act(.stop, on: run, as: Engine.alice) == "cancelled")
+          while isRunning(mark) { await Task.yield() }
+        }
       }
       #expect(try await engine.status(run)["attempt"] == 2)
       let error = await #expect(throws: SimplonError.self) {
@@ -212,35 +190,45 @@ struct RunningTests {
     }
   }
 
-  @Test func `a worker that is told to stop hands its run back after the grace period`() async throws {
+  @Test func `what a run's layers and artifacts need stays in the file store, and nobody's files go, once a day`()
+    async throws
+  {
     try await Engine.with { engine in
-      let mark = UUID().uuidString
-      let run = try await engine.create([
-        ["id": "a", "tool": "shell", "with": ["command": .string("sleep 300 # \(mark)")]]
-      ])
-      let worker = engine.worker(lease: .seconds(30), grace: .milliseconds(200))
-      try await testGracefulShutdown { trigger in
-        try await withThrowingTaskGroup { group in
-          group.addTask { try await worker.run() }
-          try await engine.wait(for: run) { $0.kind == "step" && $0.payload.contains("running") }
-          trigger.triggerGracefulShutdown()
-          try await group.waitForAll()
-        }
+      let code = "open('kept.md', 'w').write('kept')\nopen('other.txt', 'w').write('other')\n"
+      let plan: JSON = [
+        "steps": [
+          [
+            "id": "a", "tool": "python",
+            "with": ["code": .string(code + "import os\nos.write(1, b'\\xff')")],
+          ]
+        ], "artifacts": ["*.md"],
+      ]
+      let run = try await engine.runs.create(CreateRun(json: ["plan": plan]), idempotencyKey: nil, as: Engine.alice)
+        .runID
+      _ = try await engine.withWorker { try await engine.follow(run) }
+      let blobs = engine.tools.blobs
+      let orphan = try await blobs.put(Array("nobody's".utf8), for: Engine.alice.subject)
+      let folder = "\(blobs.root)/\(blobs.folder(of: Engine.alice.subject))"
+      let before = try FileManager.default.contentsOfDirectory(atPath: folder)
+      // The files, the layer that names them, what was printed as it was, and the orphan.
+      #expect(before.count == 5)
+      for name in before {
+        try FileManager.default.setAttributes(
+          [.modificationDate: Date(timeIntervalSinceNow: -100_000)], ofItemAtPath: "\(folder)/\(name)")
       }
-      #expect(!isRunning(mark))
-      #expect(try await engine.status(run)["status"] == "queued")
+      try await engine.worker().sweepFiles()
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == before.count)  // had its turn
+
+      _ = try await engine.database.execute("delete from simplon.settings where name like 'turn:%'")
+      try await engine.worker().sweepFiles()
+      let after = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(Set(after) == Set(before).subtracting([orphan.sha256]))
     }
   }
 }
 
-extension Result where Failure == any Error, Success: Sendable {
-  fileprivate static func of(_ body: () async throws -> Success) async -> Self {
-    do { return .success(try await body()) } catch { return .failure(error) }
-  }
-}
-
 /// Whether a process with this text in its command line is alive, in whichever namespace.
-private func isRunning(_ mark: String) -> Bool {
+func isRunning(_ mark: String) -> Bool {
   let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
   return processes.contains { process in
     guard Int(process) != nil, let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") else {

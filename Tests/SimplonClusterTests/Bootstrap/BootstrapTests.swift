@@ -84,8 +84,28 @@ import Testing
       try await database.execute("create table public.mine (n integer); alter table public.mine owner to simplon_api")
       try await withClient(database.api) { client in
         let error = await expectError(.databaseRole) { try await refuseUnsafeLogin(client: client) }
-        #expect(error?.message.contains("owns the table") == true)
+        #expect(error?.message.contains("the table mine") == true)
       }
+    }
+  }
+
+  @Test(arguments: [("postgres", "the owner of, the table notes"), ("supabase_admin", "the superuser supabase_admin")])
+  func `a login that may become what row level security does not bind is refused`(
+    role: String, reason: String
+  ) async throws {
+    try await withTestDatabase(.bootstrapped) { database in
+      try await database.execute("create table public.notes (n integer)", as: .owner)
+      let login = "login_\(UInt64.random(in: .min ... .max))"
+      try await database.execute(
+        """
+        create role group_\(login) nologin in role \(role);
+        create role \(login) login noinherit password 'x' in role group_\(login);
+        """)
+      try await withClient("\(database.api) user=\(login) password=x") { client in
+        let error = await expectError(.databaseRole) { try await refuseUnsafeLogin(client: client) }
+        #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+      }
+      try await database.execute("drop role \(login), group_\(login)")
     }
   }
 

@@ -37,6 +37,26 @@ import Testing
     }
   }
 
+  @Test func `a server whose folder was renamed is stopped and started in its new place`() async throws {
+    try await withTestFolder { folder in
+      var options = ClusterOptions.test("\(folder)/old", port: 0)
+      // A server whose folder is gone from its name cannot end in order: what was committed must be on the disk.
+      options.durable = true
+      let first = try await Cluster.start(options, logger: .quiet)
+      try await execute("create table kept as select 7 as n", on: first)
+      first.lock.release()
+      try FileManager.default.moveItem(atPath: "\(folder)/old", toPath: "\(folder)/new")
+      options.folder = "\(folder)/new"
+      options.port = first.port
+      let second = try await Cluster.start(options, logger: .quiet)
+      #expect(!second.adopted)
+      #expect(!isAlive(first.process))
+      let kept = try await execute("select n from kept", on: second)
+      #expect(kept == ["7"])
+      try await second.stop()
+    }
+  }
+
   @Test func `an adopted server moves to the port that is asked for`() async throws {
     try await withTestFolder { folder in
       let first = try await Cluster.start(.test(folder, port: 0), logger: .quiet)
@@ -93,6 +113,7 @@ import Testing
       let cluster = try await Cluster.start(.test(folder), logger: .quiet)
       let answer = try await execute("select 1", on: cluster)
       #expect(answer == ["1"])
+      #expect(!FileManager.default.fileExists(atPath: "\(folder)/postgres/data.new"))
       try await cluster.stop()
     }
   }
@@ -104,10 +125,12 @@ import Testing
       let text = try String(contentsOfFile: pidFile, encoding: .utf8)
       try await first.stop()
       // PostgreSQL respects a process of its own user alone.
-      let other = try Process.run(URL(filePath: "/usr/bin/env"), arguments: ServerUser().command(["sleep", "100"]))
+      let other = try Process.run(URL(filePath: "/usr/bin/env"), arguments: try ServerUser().command(["sleep", "100"]))
       defer { other.terminate() }
       try Data(text.replacing("\(first.process)\n", with: "\(other.processIdentifier)\n", maxReplacements: 1).utf8)
         .write(to: URL(filePath: pidFile))
+      try Data("\(other.processIdentifier)\n".utf8)
+        .write(to: URL(filePath: "\(first.socketFolder)/.s.PGSQL.\(first.port).lock"))
       let second = try await Cluster.start(.test(folder), logger: .quiet)
       #expect(!second.adopted)
       try await second.stop()

@@ -68,17 +68,47 @@ import Testing
     }
   }
 
-  @Test func `a port that is taken after the check is still named`() async throws {
+  @Test func `a port taken after the check is still named, and where any will do another is tried`() async throws {
     try await withTestFolder { folder in
       let cluster = try await Cluster.start(.test(folder), logger: .quiet)
       try await cluster.stop()
-      try await withTakenPort { port in
-        let home = ClusterHome(path: "\(folder)/postgres")
+      let home = ClusterHome(path: "\(folder)/postgres")
+      func write(_ port: Int?) throws(SimplonError) {
         try home.write(
-          ClusterSettings(port: port, socketFolder: "\(folder)/postgres/run", durable: false), user: ServerUser())
-        let error = await #expect(throws: SimplonError.self) { try await cluster.postmaster.start(port: port) }
-        #expect(error?.code == .devPortTaken)
+          ClusterSettings(port: port, socketFolder: "\(folder)/postgres/run", durable: false), user: try ServerUser())
       }
+      try await withTakenPort { taken in
+        let error = await #expect(throws: SimplonError.self) {
+          try await cluster.postmaster.start(choosing: taken, by: { port in port }, prepare: write)
+        }
+        #expect(error?.code == .devPortTaken)
+        let free = try freePort(0, option: "--db-port")
+        var ports = [taken, free]
+        let server = try await cluster.postmaster.start(choosing: 0, by: { _ in ports.removeFirst() }, prepare: write)
+        #expect(server.port == free)
+        try await cluster.postmaster.stop()
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("FATAL:  could not write to file: No space left on device", SimplonError.Code.storageFull),
+    ("initdb: error: could not create directory: Disk quota exceeded", .storageFull),
+    ("LOG:  could not bind IPv4 address: Address already in use", .devPortTaken),
+    ("FATAL:  data directory has wrong ownership", .devPostgresFailed), ("", .devPostgresFailed),
+  ])
+  func `what a server's program wrote becomes a code`(log: String, code: SimplonError.Code) {
+    #expect(SimplonError.server(log, program: "postgres", folder: "f", port: 1).code == code)
+  }
+
+  @Test func `a start that is refused writes nothing into the folder of another`() async throws {
+    try await withTestFolder { folder in
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      let lock = try FolderLock(folder)
+      let error = await refusal(.test(folder))
+      #expect(error?.code == .devLocked)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["lock"])
+      lock.release()
     }
   }
 
@@ -92,7 +122,8 @@ import Testing
       let error = await refusal(.test(folder))
       #expect(error?.code == .storageFull, "\(String(describing: error))")
       #expect(!FileManager.default.fileExists(atPath: "\(folder)/postgres/data"))
-      #expect(!FileManager.default.fileExists(atPath: "\(folder)/postgres/data.new"))
+      let names = try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/postgres")
+      #expect(names?.contains { $0.hasSuffix(".new") } != true)
     }
   }
 

@@ -28,6 +28,19 @@ struct JSONTests {
     #expect(error?.code == .requestInvalid)
   }
 
+  @Test(arguments: [
+    "1e999", "1e1000", "-1e-2000", "1e99999999999999999999", "0.5e-996", String(repeating: "9", count: 1001),
+  ])
+  func `a number that would have more than a thousand digits is refused`(text: String) {
+    #expect(throws: SimplonError.self) { try JSON(parsing: text) }
+  }
+
+  @Test func `a number that would have a thousand digits is read`() throws {
+    for text in ["1e990", "1.5E-990", String(repeating: "9", count: 1000)] {
+      #expect(try JSON(parsing: text) == .number(text))
+    }
+  }
+
   @Test func `bad UTF-8 is refused`() {
     #expect(throws: SimplonError.self) { try JSON(parsing: [0x22, 0xFF, 0x22]) }
     #expect(throws: SimplonError.self) { try JSON(parsing: [0x22, 0x5C, 0x6E, 0xFF, 0x22]) }

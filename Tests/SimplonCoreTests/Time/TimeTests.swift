@@ -16,6 +16,14 @@ struct TimeTests {
     #expect(Duration(parsing: text) == nil)
   }
 
+  @Test(arguments: [
+    (Duration.seconds(Int64.max), Int64.max), (.seconds(Int64.min), .min), (.milliseconds(-1500), -1500),
+    (.seconds(Int64.max / 1000) + .milliseconds(999), .max), (.microseconds(1999), 1),
+  ])
+  func `a time beyond what milliseconds can count is the last one they can`(duration: Duration, milliseconds: Int64) {
+    #expect(duration.milliseconds == milliseconds)
+  }
+
   @Test func `a backoff doubles to its cap and jitters above one half`() {
     let backoff = Backoff(base: .seconds(1), cap: .seconds(10))
     #expect(backoff.delay(attempt: 1, jitter: 1) == .seconds(1))

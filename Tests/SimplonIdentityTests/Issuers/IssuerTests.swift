@@ -75,25 +75,32 @@ import Testing
   }
 
   @Test func `the own issuer needs a good secret or keys`() throws {
-    let missing = #expect(throws: SimplonError.self) {
-      try Issuer.own(projectURL: World.project, secret: nil, logger: logger)
-    }
-    #expect(missing?.code == .configMissing)
     let short = #expect(throws: SimplonError.self) {
       try Issuer.own(projectURL: World.project, secret: String(repeating: "x", count: 31), logger: logger)
     }
     #expect(short?.code == .configInvalid)
     #expect(short?.message == "SUPABASE_JWT_SECRET must be at least 32 bytes")
     let plain = #expect(throws: SimplonError.self) {
-      try Issuer.own(projectURL: "http://kong:8000", secret: nil, fetchesKeys: true, logger: logger)
+      try Issuer.own(projectURL: "http://kong:8000", secret: nil, logger: logger)
     }
     #expect(plain?.code == .configInvalid)
   }
 
+  @Test(arguments: [
+    ("https://x.example", Forge.ownSecret, true), ("https://x.example", nil, true), (World.project, nil, true),
+    (World.project, Forge.ownSecret, false),
+  ])
+  func `the own issuer's keys are fetched unless it is a local one with a secret`(
+    _ url: String, _ secret: String?, _ areFetched: Bool
+  ) throws {
+    let issuer = try Issuer.own(projectURL: url, secret: secret, logger: logger)
+    #expect((issuer.keys != nil) == areFetched)
+    #expect((issuer.secret != nil) == (secret != nil))
+  }
+
   @Test(arguments: ["https://x.example", "https://x.example/", "https://x.example//"])
   func `the own issuer is the project's sign-in service`(_ url: String) throws {
-    let issuer = try Issuer.own(
-      projectURL: url, aliases: ["y"], secret: Forge.ownSecret, fetchesKeys: true, logger: logger)
+    let issuer = try Issuer.own(projectURL: url, aliases: ["y"], secret: Forge.ownSecret, logger: logger)
     #expect(issuer.url == "https://x.example/auth/v1")
     #expect(issuer.aliases == ["y", "supabase", "supabase-demo"])
     #expect(issuer.isOwn && issuer.sharesPeople)

@@ -7,14 +7,21 @@ import Testing
   @Test(
     arguments: [
       (["sb_secret_0123456789abcdef"], []), ([], ["sb_publishable_0123456789abcdef"]), (["sb_publishable_short"], []),
-      ([], ["sb_secret_"]),
+      ([], ["sb_secret_"]), (["garbage"], []), ([], ["a.b.c"]), ([""], []),
     ] as [([String], [String])])
   func `a key on the wrong side or too short is refused`(_ anon: [String], _ service: [String]) {
     let error = #expect(throws: SimplonError.self) { try APIKeys(anon: anon, service: service) }
     #expect(error?.code == .configInvalid)
   }
 
-  @Test func `a legacy key is left to its signature`() throws { _ = try APIKeys(anon: ["a.b.c"], service: ["d.e.f"]) }
+  @Test func `a legacy key is left to its signature, on its own side alone`() throws {
+    let mint = try TokenMint(projectURL: World.project, secret: Forge.foreignSecret)
+    let (anon, service) = (mint.key(for: .anon), mint.key(for: .serviceRole))
+    _ = try APIKeys(anon: [anon], service: [service])
+    let error = #expect(throws: SimplonError.self) { try APIKeys(anon: [service], service: [anon]) }
+    #expect(error?.code == .configInvalid)
+    #expect(error?.message.contains(service) == false)
+  }
 
   @Test func `new secrets fit what takes them and differ`() throws {
     var generator = SystemRandomNumberGenerator()
@@ -23,6 +30,8 @@ import Testing
     _ = try APIKeys(anon: publishable, service: secret)
     let jwt = (0..<10).map { _ in Secret.jwtSecret(using: &generator) }
     #expect(jwt.allSatisfy { $0.utf8.count == 64 })
-    #expect(Set(publishable + secret + jwt).count == 30)
+    let passwords = (0..<10).map { _ in Secret.password(using: &generator) }
+    #expect(passwords.allSatisfy { $0.utf8.count == 32 })
+    #expect(Set(publishable + secret + jwt + passwords).count == 40)
   }
 }

@@ -11,13 +11,10 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct RemoteKeysTests {
   /// An issuer that publishes keys over HTTP and counts who asks.
   final class Publisher: Sendable {
-    let state = Mutex((count: 0, status: HTTPResponse.Status.ok, body: ""))
-    /// Ends when answers may go out; nil: at once.
-    let gate: AsyncStream<Void>?
+    let state = Mutex(
+      (count: 0, status: HTTPResponse.Status.ok, body: "", gate: AsyncStream<Void>?.none))
     /// An element for each request that came in.
     let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
-
-    init(gate: AsyncStream<Void>? = nil) { self.gate = gate }
 
     var count: Int { state.withLock(\.count) }
 
@@ -27,15 +24,23 @@ import Testing
       state.withLock { ($0.status, $0.body) = (status, body) }
     }
 
+    /// Lets requests hang from now on; until the end of what it gives, they stay unanswered.
+    func hang() -> AsyncStream<Void>.Continuation {
+      let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+      state.withLock { $0.gate = gate }
+      return opener
+    }
+
     func serving(_ body: @Sendable (String) async throws -> Void) async throws {
       let router = Router()
       router.get("keys") { _, _ in
-        let (status, body) = self.state.withLock { state in
+        let gate = self.state.withLock { state in
           state.count += 1
-          return (state.status, state.body)
+          return state.gate
         }
         self.arrival.yield()
-        if let gate = self.gate { for await _ in gate {} }
+        if let gate { for await _ in gate {} }
+        let (status, body) = self.state.withLock { ($0.status, $0.body) }
         return Response(
           status: status, headers: [.location: "/elsewhere"], body: .init(byteBuffer: ByteBuffer(string: body)))
       }
@@ -97,8 +102,8 @@ import Testing
   }
 
   @Test func `a fetch that takes long is not begun twice`() async throws {
-    let (gate, opener) = AsyncStream.makeStream(of: Void.self)
-    let publisher = Publisher(gate: gate)
+    let publisher = Publisher()
+    let opener = publisher.hang()
     publisher.publish(Forge.jwk(Forge.rsa, id: "r1"))
     try await publisher.serving { url async throws in
       let keys = keys(url)
@@ -131,7 +136,7 @@ import Testing
     }
   }
 
-  @Test func `keys are fetched anew after ten minutes, and old ones go on while that fails`() async throws {
+  @Test func `keys are fetched anew after ten minutes, and nobody waits for that whose key is known`() async throws {
     let publisher = Publisher()
     publisher.publish(Forge.jwk(Forge.rsa, id: "r1"))
     try await publisher.serving { url async throws in
@@ -140,16 +145,56 @@ import Testing
       clock.advance(599)
       #expect(try await knows(keys, "r1", .rs256))
       #expect(publisher.count == 1)
-      publisher.answer(.internalServerError)
+      let opener = publisher.hang()
       clock.advance(1)
       #expect(try await knows(keys, "r1", .rs256))
+      // That fetch is still under way: it brings what is published only now.
+      publisher.publish(Forge.jwk(Forge.ec, id: "e1"))
+      opener.finish()
+      #expect(try await knows(keys, "e1", .es256))
+      #expect(publisher.count == 2)
+      #expect(try await !knows(keys, "r1", .rs256))
+    }
+  }
+
+  @Test func `keys that nobody asked for in a while are fetched before they are believed`() async throws {
+    let publisher = Publisher()
+    publisher.publish(Forge.jwk(Forge.rsa, id: "r1"))
+    try await publisher.serving { url async throws in
+      let keys = keys(url)
+      #expect(try await knows(keys, "r1", .rs256))
+      publisher.publish(Forge.jwk(Forge.ec, id: "e1"))
+      clock.advance(660)
+      #expect(try await !knows(keys, "r1", .rs256))
+      #expect(publisher.count == 2)
+    }
+  }
+
+  @Test func `while an issuer fails its old keys go on for a day and nobody waits`() async throws {
+    let publisher = Publisher()
+    publisher.publish(Forge.jwk(Forge.rsa, id: "r1"))
+    try await publisher.serving { url async throws in
+      let keys = keys(url)
+      #expect(try await knows(keys, "r1", .rs256))
+      publisher.answer(.internalServerError)
+      clock.advance(660)
       #expect(try await knows(keys, "r1", .rs256))
       #expect(publisher.count == 2)
-      publisher.answer(.ok)
-      publisher.publish(Forge.jwk(Forge.ec, id: "e1"))
+      let opener = publisher.hang()
       clock.advance(30)
-      #expect(try await !knows(keys, "r1", .rs256))
+      #expect(try await knows(keys, "r1", .rs256))
+      // Had it waited, the fetch were over by now.
+      publisher.answer(.ok)
+      publisher.publish(Forge.jwk(Forge.rsa, id: "r1"), Forge.jwk(Forge.ec, id: "e1"))
+      opener.finish()
+      #expect(try await knows(keys, "e1", .es256))
       #expect(publisher.count == 3)
+      publisher.answer(.internalServerError)
+      clock.advance(86_399)
+      #expect(try await knows(keys, "r1", .rs256))
+      clock.advance(1)
+      let error = await #expect(throws: SimplonError.self) { try await keys.verifier("r1", .rs256) }
+      #expect(error?.code == .authIssuerUnreachable)
     }
   }
 
@@ -187,7 +232,7 @@ import Testing
     #expect(error?.code.status == 503)
   }
 
-  @Test func `a key that was taken back is dead after ten minutes and one`() async throws {
+  @Test func `a key that was taken back is dead after twelve minutes at most`() async throws {
     let publisher = Publisher()
     publisher.publish(Forge.jwk(Forge.rsa, id: "r1"))
     try await publisher.serving { url async throws in
@@ -201,7 +246,7 @@ import Testing
       let bearer = try await "Bearer " + Forge.token(claims, header: ["kid": "r1"], by: .rsa(Forge.rsa))
       _ = try await authenticator.principal(authorization: bearer, apikey: nil)
       publisher.publish(Forge.jwk(Forge.otherRSA, id: "r2"))
-      clock.advance(599)
+      clock.advance(659)
       _ = try await authenticator.principal(authorization: bearer, apikey: nil)
       clock.advance(59)
       _ = try await authenticator.principal(authorization: bearer, apikey: nil)

@@ -72,6 +72,22 @@ import Testing
     #expect(await world.refusal(of: token) == .authExpired)
   }
 
+  @Test func `a project may sign with its secret and with its keys at once`() async throws {
+    let world = try await World()
+    let own = Issuer(
+      url: World.own, aliases: [], audiences: ["authenticated"], sharesPeople: true, isOwn: true,
+      secret: try Issuer.secret(Forge.ownSecret, named: "x"),
+      keys: .fixed(try await KeySet(["keys": [Forge.jwk(Forge.ec, id: "e1")]])))
+    let authenticator = try Authenticator(issuers: [own], keys: APIKeys(), now: world.clock.now)
+    for (signer, header) in [(Forge.Signer.secret(Forge.ownSecret), [:]), (.ec(Forge.ec), ["kid": "e1"])]
+      as [(Forge.Signer, [String: JSON])]
+    {
+      let token = try await Forge.token(world.claims(), header: header, by: signer)
+      let principal = try await authenticator.principal(authorization: "Bearer \(token)", apikey: nil)
+      #expect(principal.role == .authenticated)
+    }
+  }
+
   @Test func `issuers must differ in name and secret`() throws {
     let logger = Logger(label: "test")
     func issuer(_ url: String, _ secret: String) throws -> Issuer {

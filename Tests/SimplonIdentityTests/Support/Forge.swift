@@ -63,6 +63,15 @@ enum Forge {
     return key
   }
 
+  /// The public half of an RSA key of 1024 bits as a JWK.
+  static func smallJWK(id: String) throws -> JSON {
+    let numbers = try _RSA.Signing.PrivateKey(unsafeKeySize: .init(bitCount: 1024)).publicKey.getKeyPrimitives()
+    return [
+      "kty": "RSA", "n": .string(Base64URL.encode(numbers.modulus)),
+      "e": .string(Base64URL.encode(numbers.publicExponent)), "kid": .string(id),
+    ]
+  }
+
   /// The public half as a JWK.
   static func jwk(_ key: RSAPrivateKey, id: String?) -> JSON {
     guard let numbers = try? key.publicKey.getKeyPrimitives() else { fatalError("a key without numbers") }

@@ -97,7 +97,11 @@ final class Proxy: Sendable {
           written += size
         }
         guard isOver else { continue }
-        if case .answerTo = cut { _ = read(server, &buffer, buffer.count) }  // it was done, and nobody learns it
+        if case .answerTo = cut {
+          // The server does all that it was told before it sees the end, and nobody learns it.
+          shutdown(server, Int32(SHUT_WR))
+          while read(server, &buffer, buffer.count) > 0 {}
+        }
         return
       }
     }

@@ -4,7 +4,7 @@ import Synchronization
 /// A throwaway PostgreSQL on a Unix socket; it ends, and its folder goes, with this process.
 final class TestServer: Sendable {
   /// The one that most tests share.
-  static let shared = Result { try TestServer() }
+  static let shared = Task { try TestServer() }  // a task, so that those who wait block no thread
 
   let folder: String
   let port: Int
@@ -31,7 +31,7 @@ final class TestServer: Sendable {
   ///   - settings: further `name=value` settings.
   ///   - hba: `pg_hba.conf`, if not trust for all.
   ///   - prepare: run with the folder before the start, such as to put certificates there.
-  /// - Throws: what keeps it from starting.
+  /// - Throws: `ShellError` when a program fails.
   init(settings: [String] = [], hba: String? = nil, prepare: (String) throws -> Void = { _ in }) throws {
     let folder = try Self.newFolder()
     self.folder = folder

@@ -7,7 +7,8 @@ func withClient<Result: Sendable>(
   on server: TestServer? = nil, _ configure: (inout PostgresConfiguration) -> Void = { _ in },
   _ body: @Sendable @escaping (PostgresClient) async throws -> Result
 ) async throws -> Result {
-  var configuration = PostgresConfiguration(dsn: try (server ?? TestServer.shared.get()).dsn())
+  let shared = try await TestServer.shared.value
+  var configuration = PostgresConfiguration(dsn: (server ?? shared).dsn())
   configuration.sharedConnections = 2
   configure(&configuration)
   let client = PostgresClient(configuration: configuration, logger: quiet)

@@ -63,6 +63,18 @@ import Testing
     }
   }
 
+  @Test func `a file whose bytes are gone is a fault of ours at the same path`() async throws {
+    try await withServer { server in
+      let id = try await server.store("a", "text/plain", [1, 2, 3])
+      try FileManager.default.removeItem(atPath: server.files)
+      let answer = try await server.send(.get, "/agent/artifacts/\(id.text)")
+      #expect(answer.status == 503)
+      #expect(answer.code == "storage.unavailable")
+      let metrics = try await server.send(.get, "/metrics", token: nil).text
+      #expect(metrics.contains(#"http_requests_total{method="GET",route="/agent/artifacts/{id}",status="503"} 1"#))
+    }
+  }
+
   @Test func `somebody else's file, no file and no id are refused`() async throws {
     try await withServer { server in
       let id = try await server.store("a", "text/plain", [1])

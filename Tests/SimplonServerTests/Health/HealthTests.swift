@@ -1,6 +1,9 @@
 import HTTPTypes
+import Logging
+import ServiceLifecycle
 import SimplonAgents
 import SimplonCore
+import Synchronization
 import Testing
 
 @testable import SimplonServer
@@ -41,6 +44,44 @@ import Testing
     }
   }
 
+  @Test func `however many ask whether it is ready, the database is asked once a second`() async throws {
+    let asked = Mutex(0)
+    let time = Mutex(ContinuousClock.now)
+    let check = ReadinessCheck(
+      {
+        let count = asked.withLock { count in
+          count += 1
+          return count
+        }
+        time.withLock { $0 += .milliseconds(30) }
+        return Readiness(ready: true, details: ["count": .integer(count)])
+      }, now: { time.withLock { $0 } })
+    await withTaskGroup { group in
+      for _ in 0..<100 { group.addTask { _ = await check.answer() } }
+    }
+    #expect(asked.withLock { $0 } == 1)
+    #expect(await check.answer().took == .milliseconds(30))
+    time.withLock { $0 += .seconds(1) }
+    #expect(await check.answer().readiness.details == ["count": 2])
+  }
+
+  @Test func `a server that stops is not ready`() async throws {
+    try await withServer { server in
+      let answers = AsyncStream.makeStream(of: ServerUnderTest.Answer.self)
+      let service = Stopping {
+        try await gracefulShutdown()
+        answers.continuation.yield(try await server.send(.get, "/ready", token: nil))
+      }
+      let group = ServiceGroup(
+        configuration: .init(services: [.init(service: service)], logger: Logger(label: "test")))
+      await group.triggerGracefulShutdown()
+      try await group.run()
+      let answer = try #require(await answers.stream.first { _ in true })
+      #expect(answer.status == 503)
+      #expect(answer.json == ["ready": false, "details": ["draining": true]])
+    }
+  }
+
   @Test func `metrics are Prometheus text and count by pattern, not by what callers invent`() async throws {
     try await withServer { server in
       _ = try await server.send(.get, "/agent/artifacts/x")
@@ -56,4 +97,11 @@ import Testing
       #expect(!answer.text.contains(server.owner))
     }
   }
+}
+
+/// Does something in a group.
+private struct Stopping: Service {
+  let work: @Sendable () async throws -> Void
+
+  func run() async throws { try await work() }
 }

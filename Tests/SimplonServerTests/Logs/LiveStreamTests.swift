@@ -45,6 +45,42 @@ import Testing
     }
   }
 
+  @Test func `a download whose reader takes nothing is cut off`() async throws {
+    try await withServer(configure: { $0.stallLimit = .milliseconds(400) }, live: true) { server in
+      let asleep = try await server.openDownload(bytes: 30_000_000)
+      while !(try await server.send(.get, "/metrics")).text.contains("http_streams_stalled_total 1\n") {
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      asleep.close()
+    }
+  }
+
+  /// The suite's time limit is what fails here: without the hurry the server waits a minute, or for ever.
+  @Test(arguments: ["stream", "file"])
+  func `readers that take nothing do not hold up the stop`(_ kind: String) async throws {
+    try await withServer(live: true) { server in
+      if kind == "file" {
+        _ = try await server.openDownload(bytes: 30_000_000)
+      } else {
+        let run = try await server.makeRun(ServerUnderTest.lines(20_000, length: 1000, done: false))
+        let asleep = try await RawConnection(port: server.client.port ?? 0)
+        try await asleep.send(server.streamRequest(run))
+        _ = try await asleep.read(until: "id: 1\n")
+      }
+    }
+  }
+
+  @Test func `headers that are too large end the connection without an answer of ours`() async throws {
+    try await withServer(live: true) { server in
+      let connection = try await RawConnection(port: server.client.port ?? 0)
+      let header = "X-Long: " + String(repeating: "x", count: 70_000)
+      try await connection.send("GET /health HTTP/1.1\r\nHost: x\r\n\(header)\r\n\r\n")
+      let answer = try await connection.readToEnd()
+      #expect(answer.hasPrefix("HTTP/1.1 400 "))
+      #expect(answer.hasSuffix("\r\n\r\n"))
+    }
+  }
+
   @Test func `a quiet stream has heartbeats and its connection serves on`() async throws {
     try await withServer(configure: { $0.heartbeat = .milliseconds(20) }, live: true) { server in
       let run = try await server.makeRun(ServerUnderTest.lines(1, done: false))
@@ -98,6 +134,16 @@ import Testing
 }
 
 extension ServerUnderTest {
+  /// Asks for a file and reads no further than its head.
+  func openDownload(bytes: Int) async throws -> RawConnection {
+    let id = try await store("large", "application/octet-stream", [UInt8](repeating: 1, count: bytes))
+    let connection = try await RawConnection(port: client.port ?? 0)
+    try await connection.send(
+      "GET /agent/artifacts/\(id.text) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(owner)\r\n\r\n")
+    _ = try await connection.read(until: "\r\n\r\n")
+    return connection
+  }
+
   /// The text of a request for a run's stream.
   func streamRequest(_ run: UUID, after: Int = 0) -> String {
     "GET /agent/logs?run_id=\(run.text)&mode=stream&after=\(after) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(owner)\r\n\r\n"

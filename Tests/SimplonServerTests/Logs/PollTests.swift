@@ -45,7 +45,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "after=-1", "after=x", "after=9223372036854775808", "limit=0", "level=loud", "mode=push", "colour=red",
+    "after=-1", "after=x", "after=9223372036854775808", "after=9223372036854775807",
+    "after=9007199254740993", "limit=0", "level=loud", "mode=push", "colour=red",
   ])
   func `a query outside of its ranges is refused`(_ query: String) async throws {
     try await withServer { server in
@@ -54,8 +55,18 @@ import Testing
     }
   }
 
+  @Test(arguments: ["poll", "stream"])
+  func `a number far above every event is no fault`(_ mode: String) async throws {
+    try await withServer { server in
+      let run = try await server.makeRun(ServerUnderTest.lines(2, done: true))
+      let answer = try await server.send(
+        .get, "/agent/logs?run_id=\(run.text)&mode=\(mode)&after=9007199254740992")
+      #expect(answer.status == (mode == "poll" ? 200 : 204))
+    }
+  }
+
   @Test func `a payload passes as it was stored, on one line`() {
-    let event = LogEvent(
+    let event = StoredEvent(
       seq: 3, at: "2026-11-20T10:00:00.000001+00:00", level: "info", kind: "log",
       payload: "{\"n\": 1.10000000000000000001,\n \"text\": \"a\\nb\"}")
     var buffer = ByteBuffer()

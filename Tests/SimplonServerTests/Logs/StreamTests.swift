@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["x", "-1", "1.5", "99999999999999999999"])
+  @Test(arguments: ["x", "-1", "1.5", "99999999999999999999", "9007199254740993"])
   func `a last event id that is none is refused`(_ header: String) async throws {
     try await withServer { server in
       let run = try await server.makeRun()
@@ -81,6 +81,15 @@ import Testing
       #expect(streamed(answer.text).last?.kind == "expired")
       #expect(streamed(answer.text).last?.id == "")
     }
+  }
+
+  @Test func `a reader that is sent away learns why`() {
+    let error = SimplonError(.databaseUnavailable, "PostgreSQL cannot be reached")
+    let event = streamed(EventStream.reconnect(error))[0]
+    #expect(event.kind == "reconnect" && event.id == "")
+    #expect(event.data["code"] == "database.unavailable")
+    #expect(event.data["message"] == "PostgreSQL cannot be reached")
+    #expect(event.data["hint"]?.string?.contains("Last-Event-ID") == true)
   }
 
   @Test func `a ticket opens its run's stream and nothing else`() async throws {

@@ -97,8 +97,42 @@ import Testing
       #expect(try await ask("/openapi.json", from: "6.6.6.6, 10.0.0.1") == 200)
       #expect(try await ask("/openapi.json", from: "7.7.7.7, 10.0.0.1") == 200)
       #expect(try await ask("/openapi.json", from: "8.8.8.8, 10.0.0.1") == 429)
+      #expect(try await ask("/openapi.json", from: "9.9.9.9, 10.0.0.1:4711") == 429)
       #expect(try await ask("/openapi.json", from: "10.0.0.2") == 200)
+      for last in 1...2 { #expect(try await ask("/openapi.json", from: "2001:db8::\(last)") == 200) }
+      #expect(try await ask("/openapi.json", from: "2001:db8::3") == 429)
       #expect(try await ask("/health", from: "10.0.0.1") == 200)
+    }
+  }
+
+  @Test func `a request that passed fewer proxies than there are counts for its connection`() async throws {
+    let proxied: @Sendable (inout ServerConfiguration) -> Void = {
+      $0.addressRate = .init(perSecond: 0.01, burst: 2)
+      $0.trustedProxies = 2
+    }
+    try await withServer(configure: proxied) { server throws in
+      var statuses = [Int]()
+      for address in ["1.1.1.1", "2.2.2.2", "3.3.3.3"] {
+        statuses.append(try await server.send(.get, "/openapi.json", headers: [.xForwardedFor: address]).status)
+      }
+      #expect(statuses == [200, 200, 429])
+    }
+  }
+
+  @Test(arguments: [
+    ("/api/v1/agents", "/api/v1/agents"), ("/api/v1/agents/7/tasks", "/api/v1/agents"),
+    ("/api/v1/executions/7", "/api/v1/executions"), ("/api/v1/metrics", "/api/v1/metrics"),
+    ("/api/v1/system-health", "/api/v1/system-health"),
+  ])
+  func `a path that comes later is refused by its name`(_ path: String, _ name: String) async throws {
+    try await withServer { server in
+      for method in [HTTPRequest.Method.get, .post, .patch] {
+        let answer = try await server.send(method, path)
+        #expect(answer.status == 400)
+        #expect(answer.code == "request.not_supported")
+        #expect(answer.json["message"]?.string?.contains(name) == true)
+      }
+      #expect(try await server.send(.get, "/api/v1/agentsx").code == "request.not_found")
     }
   }
 
@@ -119,6 +153,8 @@ import Testing
       #expect(refused.headers[.accessControlAllowOrigin] == "https://app.example")
       let foreign = try await server.send(.get, "/health", headers: [.origin: "https://evil.example"])
       #expect(foreign.headers[.accessControlAllowOrigin] == nil)
+      #expect(foreign.headers[.vary] == "Origin")
+      #expect(try await server.send(.get, "/health").headers[.vary] == "Origin")
     }
     try await withServer(configure: { $0.allowedOrigins = ["*"] }) { server in
       let answer = try await server.send(.get, "/health", headers: [.origin: "https://any.example"])

@@ -43,6 +43,9 @@ import Testing
     ("run_id=1&ticket=tkt_secret&after=2", "run_id=1&ticket=[redacted]&after=2"),
     ("%74icket=tkt_secret", "%74icket=[redacted]"),
     ("apikey=a=b", "apikey=[redacted]"),
+    ("Ticket=tkt_secret", "Ticket=redacted"),
+    ("t=tkt_secret&after=2", "t=redacted&after=2"),
+    ("key=sb_secret_x", "key=redacted"),
     ("%zz=tkt_secret", "%zz=[redacted]"),
     ("a=1&&b", "a=1&&b"),
   ])

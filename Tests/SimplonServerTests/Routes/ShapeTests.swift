@@ -31,7 +31,7 @@ import Testing
       (["count": .number("1.5")], "request.invalid", "count"),
       (["word": "z"], "request.invalid", "word"),
       (["word": "c"], "request.not_supported", "word"),
-      (["text": "ééé"], "request.invalid", "text"),
+      (["text": "ééé"], "request.too_large", "text"),
       (["words": ["x", 1]], "request.invalid", "words"),
       (["answer": "yes"], "request.not_supported", "answer"),
       (["colour": "red"], "request.unknown_field", "colour"),

@@ -26,6 +26,8 @@ struct ServerUnderTest: Sendable {
   let append: @Sendable (UUID, [Event]) async throws -> Void
   /// Forgets a run's events with a smaller number.
   let expire: @Sendable (UUID, Int64) async throws -> Void
+  /// The folder where files are kept.
+  let files: String
   /// Stores a file of the owner.
   let store: @Sendable (String, String, [UInt8]) async throws -> UUID
 

@@ -67,6 +67,7 @@ func withServer(
               delete from public.agent_task_logs where run_id = '\(run.uuidString)' and seq < \(seq)
               """)
           },
+          files: folder,
           store: { name, mime, bytes in
             let blob = try await blobs.put(bytes, for: owner)
             let run = try await runs.create(CreateRun(json: ["prompt": "x"]), idempotencyKey: nil, as: principal).runID

@@ -31,8 +31,10 @@ create table public.agent_runs (
   updated_at timestamptz not null default clock_timestamp(),
   constraint agent_runs_one_job check (num_nonnulls(prompt, plan, workflow) >= 1),
   constraint agent_runs_prompt_size check (octet_length(prompt) <= 1048576),
-  constraint agent_runs_plan_size check (pg_column_size(plan) <= 8388608),
-  constraint agent_runs_metadata_size check (jsonb_typeof(metadata) = 'object' and pg_column_size(metadata) <= 65536),
+  -- jsonb takes up to six times the room of its text. The door's limits are on the text, 4 MiB and 64 KiB.
+  constraint agent_runs_plan_size check (pg_column_size(plan) <= 33554432),
+  constraint agent_runs_metadata_size check (jsonb_typeof(metadata) = 'object' and pg_column_size(metadata) <= 524288),
+  constraint agent_runs_name_sizes check (octet_length(agent) <= 255 and octet_length(workflow) <= 255),
   constraint agent_runs_finished check ((completed_at is not null) = (status in ('completed', 'failed', 'cancelled'))),
   constraint agent_runs_explained check ((reason is not null) = (status in ('waiting', 'retrying')))
 ) with (fillfactor = 85);

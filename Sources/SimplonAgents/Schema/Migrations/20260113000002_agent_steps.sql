@@ -12,6 +12,7 @@ create table public.agent_steps (
   error jsonb,
   epoch integer not null,
   failures integer not null default 0,
+  retry_at timestamptz,
   layer text,
   cost numeric not null default 0,
   started_at timestamptz,

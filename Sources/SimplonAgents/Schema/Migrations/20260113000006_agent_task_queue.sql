@@ -1,10 +1,12 @@
 -- One row per run that can be claimed, now or at ready_at. A claim takes the row away; a lost lease puts it back. So
--- the table stays small however many runs there have been.
+-- the table stays small however many runs there have been. A row counts only while its run is in the epoch in which it
+-- was queued: one that a stop came too early to delete is thrown away by the next claim.
 create table public.agent_task_queue (
   run_id uuid primary key references public.agent_runs (id) on delete cascade,
   user_id uuid,
   priority smallint not null default 0,
   engine_version integer not null default 1,
+  epoch integer not null default 0,
   ready_at timestamptz not null default clock_timestamp(),
   created_at timestamptz not null default clock_timestamp()
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500);

@@ -28,7 +28,7 @@ create policy agent_task_logs_service on public.agent_task_logs to service_role 
 -- Makes the partitions of this month and the next ones; made first, attached after, so that writers hardly wait.
 -- Returns how many were new.
 create function simplon.make_log_partitions(months integer default 3) returns integer
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = '' set timezone = 'UTC'
 as $$
 declare
   made integer := 0;
@@ -37,26 +37,35 @@ declare
 begin
   perform pg_catalog.pg_advisory_xact_lock(5360414141);
   for step in 0..months loop
-    month := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => step);
-    partition := 'agent_task_logs_' || to_char(month at time zone 'UTC', 'YYYY_MM');
+    month := date_trunc('month', now()) + make_interval(months => step);
+    partition := 'agent_task_logs_' || to_char(month, 'YYYY_MM');
     continue when to_regclass('simplon.' || partition) is not null;
     execute format('create table simplon.%I (like public.agent_task_logs including all)', partition);
     execute format('alter table simplon.%I enable row level security', partition);
     execute format('alter table simplon.%I force row level security', partition);
     execute format('revoke all on simplon.%I from public, anon, authenticated, service_role', partition);
     execute format('alter table public.agent_task_logs attach partition simplon.%I for values from (%L) to (%L)',
-      partition, simplon.uuid_v7_floor(month),
-      simplon.uuid_v7_floor((date_trunc('month', month at time zone 'UTC') + interval '1 month') at time zone 'UTC'));
+      partition, simplon.uuid_v7_floor(month), simplon.uuid_v7_floor(month + interval '1 month'));
     made := made + 1;
   end loop;
   return made;
 end $$;
 
--- Drops whole months of events older than that, sparing a month with a run that has not ended. Returns how many.
+-- Whether the events of that run have a place.
+create function simplon.has_log_partition(run uuid) returns boolean
+language sql stable set search_path = '' set timezone = 'UTC'
+as $$
+  select to_regclass('simplon.agent_task_logs_' || to_char(
+    to_timestamp(('x' || left(replace(run::text, '-', ''), 12))::bit(48)::bigint / 1000.0), 'YYYY_MM')) is not null
+$$;
+
+-- Drops whole months of events older than that, sparing a month with a run that has not ended. Returns how many. It
+-- gives up when it would make writers wait for longer than half a second.
 create function simplon.drop_log_partitions(older interval) returns integer
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '500ms'
 as $$
 declare
+  busy boolean;
   dropped integer := 0;
   name text;
   month timestamptz;
@@ -66,18 +75,28 @@ begin
     select c.relname from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'public.agent_task_logs'::regclass order by 1
   loop
-    month := to_timestamp(right(name, 7) || '+00', 'YYYY_MMTZH');
+    month := to_timestamp(right(name, 7), 'YYYY_MM');
     exit when month + interval '1 month' > now() - older;
-    continue when exists (
-      select from public.agent_runs r
-      where r.id >= simplon.uuid_v7_floor(month) and r.id < simplon.uuid_v7_floor(month + interval '1 month')
-        and r.completed_at is null);
+    for look in 1..2 loop
+      busy := exists (
+        select from public.agent_runs r
+        where r.id >= simplon.uuid_v7_floor(month) and r.id < simplon.uuid_v7_floor(month + interval '1 month')
+          and r.completed_at is null);
+      exit when busy or look = 2;
+      -- Nobody can begin to write now, so the second look is final.
+      lock table only public.agent_task_logs in access exclusive mode;
+    end loop;
+    continue when busy;
     execute format('drop table simplon.%I', name);
     dropped := dropped + 1;
   end loop;
   return dropped;
+exception when lock_not_available then
+  return 0;
 end $$;
 
-revoke all on function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval) from public;
-grant execute on function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval) to service_role;
+revoke all on function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval),
+  simplon.has_log_partition(uuid) from public, anon, authenticated, service_role;
+grant execute on function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval),
+  simplon.has_log_partition(uuid) to service_role;
 select simplon.make_log_partitions();

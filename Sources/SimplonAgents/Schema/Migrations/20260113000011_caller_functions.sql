@@ -1,12 +1,13 @@
 -- What callers may do to runs. Each function takes its user from auth.uid() alone.
 -- SIM01 stale, SIM02 wrong state, SIM03 no such run, SIM04 idempotency key with another body, SIM05 bad request.
 
--- Fills what only the engine may choose; runs for a row inserted through any door.
+-- Fills what only the engine may choose; runs for a row inserted through any door. What a run does to data it does as
+-- its owner, with no more than a user's role.
 create function simplon.prepare_run() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  new.owner_claims := auth.jwt();
+  new.owner_claims := auth.jwt() || case when auth.role() = 'anon' then '{}' else '{"role": "authenticated"}' end::jsonb;
   return new;
 end $$;
 
@@ -31,7 +32,7 @@ create trigger agent_runs_enqueue after insert on public.agent_runs
   for each row execute function simplon.enqueue_run();
 
 -- Makes a run, or finds the one made with the same key and body.
-create function simplon.create_run(request jsonb, idempotency_key text, request_hash bytea)
+create function simplon.create_run(request jsonb, idempotency_key text, request_hash bytea, engine integer default 1)
 returns table (run_id uuid, status text, created_at timestamptz, is_new boolean)
 language plpgsql security definer set search_path = ''
 as $$
@@ -40,15 +41,13 @@ declare
   made public.agent_runs;
 begin
   insert into public.agent_runs (
-    prompt, plan, workflow, agent, model, tools, connectors, budget, metadata, project_id, status,
-    idempotency_key, request_hash)
+    prompt, plan, workflow, agent, tools, metadata, project_id, status, engine_version, idempotency_key, request_hash)
   values (
-    request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent', request ->> 'model',
+    request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent',
     case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
-    case when request ? 'connectors' then array(select jsonb_array_elements_text(request -> 'connectors')) end,
-    request -> 'budget', coalesce(request -> 'metadata', '{}'), (request ->> 'project_id')::uuid,
+    coalesce(request -> 'metadata', '{}'), (request ->> 'project_id')::uuid,
     case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
-    create_run.idempotency_key, create_run.request_hash)
+    engine, create_run.idempotency_key, create_run.request_hash)
   on conflict (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), idempotency_key)
     where idempotency_key is not null do nothing
   returning * into made;
@@ -80,7 +79,6 @@ declare
   state simplon.run_state;
   was public.task_status;
   becomes public.task_status;
-  seq bigint;
 begin
   if action not in ('start', 'stop', 'resume', 'retry') then
     raise exception 'there is no action "%"', left(action, 32) using errcode = 'SIM05';
@@ -109,6 +107,11 @@ begin
         else 'failed, cancelled and completed' end
       using errcode = 'SIM02';
   end if;
+  -- What was claimed before has its place and keeps it; see simplon.drop_log_partitions.
+  if becomes = 'queued' and not simplon.has_log_partition(run) then
+    raise exception 'the run''s events are past retention, so it cannot go on'
+      using errcode = 'SIM02', hint = 'Create a new run.';
+  end if;
 
   update public.agent_runs r set
     status = becomes, reason = null, updated_at = clock_timestamp(),
@@ -120,24 +123,25 @@ begin
   update simplon.run_state s set
     epoch = s.epoch + 1, worker = null, lease_until = null,
     next_seq = s.next_seq + 1
-  where s.run_id = run returning next_seq - 1 into seq;
+  where s.run_id = run returning s.* into state;
   if becomes = 'cancelled' then
     update public.agent_steps t set status = 'cancelled', completed_at = clock_timestamp(), updated_at = clock_timestamp()
     where t.run_id = run and t.status in ('running', 'waiting');
     insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-      values (run, seq, state.user_id, 'done', '{"status": "cancelled"}');
+      values (run, state.next_seq - 1, state.user_id, 'done', '{"status": "cancelled"}');
   else
     -- What a resume does again is pending from now on; a worker that takes up the run after a crash keeps the failures.
-    update public.agent_steps t set status = 'pending', failures = 0, updated_at = clock_timestamp()
+    update public.agent_steps t set status = 'pending', failures = 0, retry_at = null, updated_at = clock_timestamp()
     from public.agent_runs r
     where action = 'resume' and r.id = run and t.run_id = run and t.attempt = r.attempt
       and (t.status in ('running', 'waiting', 'cancelled') or t.status = 'failed' and not exists (
-        select from jsonb_array_elements(r.plan -> 'steps') x
-        where x ->> 'id' = t.step_id and (x ->> 'continue_on_error')::boolean));
-    insert into public.agent_task_queue (run_id, user_id, engine_version)
-      select r.id, r.user_id, r.engine_version from public.agent_runs r where r.id = run;
+        select from jsonb_array_elements(case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) x
+        where x ->> 'id' = t.step_id and x ->> 'continue_on_error' = 'true'));
+    insert into public.agent_task_queue (run_id, user_id, engine_version, epoch)
+      select r.id, r.user_id, r.engine_version, state.epoch from public.agent_runs r where r.id = run
+      on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at;
     insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-      select r.id, seq, r.user_id, 'status',
+      select r.id, state.next_seq - 1, r.user_id, 'status',
         jsonb_build_object('status', 'queued', 'action', action, 'attempt', r.attempt)
       from public.agent_runs r where r.id = run;
   end if;
@@ -180,9 +184,14 @@ begin
     return jsonb_build_object('code', 'engine_version', 'message',
       format('The run needs engine version %s, and every living worker is older; upgrade a worker.', r.engine_version));
   end if;
-  select count(*) into ahead from public.agent_task_queue a
-  where (a.priority > q.priority or a.priority = q.priority and a.ready_at < q.ready_at) and a.ready_at <= clock_timestamp();
-  return jsonb_build_object('code', 'queued', 'message', format('The run is queued with %s ahead of it.', ahead),
+  -- A long queue is not counted to its end.
+  select count(*) into ahead from (
+    select from public.agent_task_queue a
+    where (a.priority > q.priority or a.priority = q.priority and a.ready_at < q.ready_at)
+      and a.ready_at <= clock_timestamp()
+    limit 1000) a;
+  return jsonb_build_object('code', 'queued', 'message',
+    format('The run is queued with %s ahead of it.', case ahead when 1000 then '1000 or more' else ahead::text end),
     'details', jsonb_build_object('ahead', ahead));
 end $$;
 
@@ -222,10 +231,10 @@ as $$
   returning t.claims, t.expires_at
 $$;
 
-revoke all on function simplon.prepare_run(), simplon.enqueue_run(), simplon.create_run(jsonb, text, bytea),
+revoke all on function simplon.prepare_run(), simplon.enqueue_run(), simplon.create_run(jsonb, text, bytea, integer),
   simplon.owns(uuid), simplon.act_on_run(uuid, text), simplon.why_run(uuid),
   simplon.issue_ticket(uuid, bytea, timestamptz), simplon.redeem_ticket(bytea, uuid)
   from public, anon, authenticated, service_role;
-grant execute on function simplon.create_run(jsonb, text, bytea), simplon.act_on_run(uuid, text),
+grant execute on function simplon.create_run(jsonb, text, bytea, integer), simplon.act_on_run(uuid, text),
   simplon.why_run(uuid), simplon.issue_ticket(uuid, bytea, timestamptz) to authenticated, service_role;
 grant execute on function simplon.redeem_ticket(bytea, uuid) to service_role;

@@ -1,5 +1,7 @@
 -- What workers do to runs. Every write first takes the run's run_state row where the epoch matches; what follows reads
--- from that update, so a worker that lost its lease writes nothing, whatever it sends.
+-- from that update, so a worker that lost its lease writes nothing, whatever it sends. The busy ones are in PL/pgSQL, which
+-- keeps their plans (a function in SQL is planned at each call), and look rows up by their keys whatever the statistics
+-- say: a batch is small, and the planner, who cannot know it, would read all of a table that has grown.
 
 -- Says that a worker process lives.
 create function simplon.report_worker(
@@ -14,23 +16,34 @@ as $$
     alive_until = excluded.alive_until
 $$;
 
--- Takes up to that many runs whose time has come, oldest first, and begins an epoch for each.
+-- Says that a worker process has ended.
+create function simplon.retire_worker(worker uuid) returns void
+language sql security definer set search_path = ''
+as $$ delete from simplon.workers w where w.id = worker $$;
+
+-- Takes up to that many runs whose time has come, oldest first, and begins an epoch for each. A row of an epoch that is
+-- over goes with nothing done. (A state is compared as the snapshot has it, then once more as it is: hence "<=".)
 create function simplon.claim_runs(worker uuid, engine integer, lease interval, slots integer)
 returns table (
   run_id uuid, epoch integer, next_seq bigint, attempt integer, user_id uuid, owner_claims jsonb, prompt text, plan jsonb,
   workflow text, metadata jsonb)
-language sql security definer set search_path = ''
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
+#variable_conflict use_column
+begin
+  return query
   with picked as materialized (
     select q.run_id from public.agent_task_queue q
     where q.ready_at <= now() and q.engine_version <= engine
     order by q.priority desc, q.ready_at limit slots for update skip locked),
   taken as (
-    delete from public.agent_task_queue q using picked p where q.run_id = p.run_id returning q.run_id),
+    delete from public.agent_task_queue q using picked p where q.run_id = p.run_id returning q.run_id, q.epoch),
   state as (
     update simplon.run_state s set epoch = s.epoch + 1, worker = claim_runs.worker,
       lease_until = clock_timestamp() + lease, next_seq = s.next_seq + 1
-    from taken t where s.run_id = t.run_id returning s.run_id, s.epoch, s.next_seq, s.user_id),
+    from taken t where s.run_id = t.run_id and s.epoch <= t.epoch
+    returning s.run_id, s.epoch, s.next_seq, s.user_id),
   runs as (
     update public.agent_runs r set status = 'running', reason = null, updated_at = clock_timestamp(),
       started_at = coalesce(r.started_at, clock_timestamp())
@@ -39,15 +52,21 @@ as $$
   events as (
     insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
     select s.run_id, s.next_seq - 1, s.user_id, 'status', '{"status": "running"}' from state s)
-  select * from runs
-$$;
+  select * from runs;
+end $$;
 
--- Renews the leases of a worker that has not lost them; gives the runs it still holds.
-create function simplon.renew_leases(worker uuid, lease interval) returns table (run_id uuid, epoch integer)
+-- Renews the leases of these runs where the worker has not lost them; gives the ones it still holds. Only the worker
+-- knows what it executes: a run that it was given and never heard of must come back. Rows are locked in the order in
+-- which simplon.settle_steps locks them.
+create function simplon.renew_leases(worker uuid, runs uuid[], lease interval) returns table (run_id uuid, epoch integer)
 language sql security definer set search_path = ''
 as $$
+  with mine as materialized (
+    select s.run_id from simplon.run_state s
+    where s.run_id = any (runs) and s.worker = renew_leases.worker and s.lease_until > clock_timestamp()
+    order by s.run_id for update)
   update simplon.run_state s set lease_until = clock_timestamp() + lease
-  where s.worker = renew_leases.worker and s.lease_until > clock_timestamp()
+  from mine m where s.run_id = m.run_id
   returning s.run_id, s.epoch
 $$;
 
@@ -60,13 +79,14 @@ as $$
     where s.worker is not null and s.lease_until < clock_timestamp() limit most for update skip locked),
   state as (
     update simplon.run_state s set epoch = s.epoch + 1, worker = null, lease_until = null, next_seq = s.next_seq + 1
-    from lost l where s.run_id = l.run_id returning s.run_id, s.user_id, s.next_seq),
+    from lost l where s.run_id = l.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
   runs as (
     update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
-    from state s where r.id = s.run_id returning r.id, r.user_id, r.engine_version),
+    from state s where r.id = s.run_id returning r.id, r.user_id, r.engine_version, s.epoch),
   queued as (
-    insert into public.agent_task_queue (run_id, user_id, engine_version)
-    select r.id, r.user_id, r.engine_version from runs r),
+    insert into public.agent_task_queue (run_id, user_id, engine_version, epoch)
+    select r.id, r.user_id, r.engine_version, r.epoch from runs r
+    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
   events as (
     insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
     select s.run_id, s.next_seq - 1, s.user_id, 'warn', 'status', '{"status": "queued", "cause": "lease_lost"}'
@@ -100,34 +120,42 @@ end $$;
 -- unless it says "hold", and queues the run again when it says "ready_in_ms". Gives the runs that were
 -- written; an entry whose run is held by another by now, or whose base is not the next number, is left out whole.
 create function simplon.settle_steps(batch jsonb) returns table (run_id uuid, next_seq bigint)
-language sql security definer set search_path = ''
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
+#variable_conflict use_column
+begin
+  return query
   with entry as materialized (
     select e.*, coalesce(jsonb_array_length(e.events), 0) as added
     from jsonb_to_recordset(batch) as e (
       run_id uuid, epoch integer, base bigint, attempt integer, steps jsonb, events jsonb, artifacts jsonb, outcome jsonb)),
+  -- In one order, so that two batches, or a batch and a heartbeat, never wait for each other in a circle.
+  locked as materialized (
+    select s.run_id from simplon.run_state s join entry e on e.run_id = s.run_id order by s.run_id for update of s),
   held as (
     update simplon.run_state s set
       next_seq = s.next_seq + e.added,
       worker = case when e.outcome is null or e.outcome ? 'hold' then s.worker end,
       lease_until = case when e.outcome is null or e.outcome ? 'hold' then s.lease_until end
-    from entry e
+    from entry e join locked l on l.run_id = e.run_id
     where s.run_id = e.run_id and s.epoch = e.epoch and s.next_seq = e.base and s.worker is not null
     returning s.run_id, s.user_id, s.next_seq, e.epoch, e.base, e.attempt, e.steps, e.events, e.artifacts, e.outcome),
   steps as (
     insert into public.agent_steps as t (
-      run_id, attempt, step_id, user_id, tool, status, effect, input, output, error, epoch, failures, layer,
+      run_id, attempt, step_id, user_id, tool, status, effect, input, output, error, epoch, failures, retry_at, layer,
       started_at, completed_at)
     select h.run_id, h.attempt, x.step_id, h.user_id, x.tool, x.status, x.effect, x.input, x.output, x.error, h.epoch,
-      coalesce(x.failures, 0), x.layer,
+      coalesce(x.failures, 0), clock_timestamp() + x.retry_in_ms * interval '1 millisecond', x.layer,
       case when x.status = 'running' then clock_timestamp() end,
       case when x.status in ('completed', 'failed', 'skipped', 'cancelled') then clock_timestamp() end
     from held h cross join lateral jsonb_to_recordset(h.steps) as x (
-      step_id text, tool text, status text, effect text, input jsonb, output jsonb, error jsonb, failures integer, layer text)
+      step_id text, tool text, status text, effect text, input jsonb, output jsonb, error jsonb, failures integer,
+      retry_in_ms bigint, layer text)
     on conflict (run_id, attempt, step_id) do update set
       status = excluded.status, effect = excluded.effect, epoch = excluded.epoch,
       input = coalesce(excluded.input, t.input), output = excluded.output, error = excluded.error,
-      failures = excluded.failures, layer = excluded.layer,
+      failures = excluded.failures, retry_at = excluded.retry_at, layer = excluded.layer,
       started_at = coalesce(excluded.started_at, t.started_at), completed_at = excluded.completed_at,
       updated_at = clock_timestamp()),
   events as (
@@ -142,6 +170,12 @@ as $$
       id uuid, path text, size bigint, mime text, sha256 text)
     on conflict (run_id, attempt, path) do update set
       size = excluded.size, mime = excluded.mime, sha256 = excluded.sha256),
+  -- A run that went on may no longer make a file that it made before.
+  gone as (
+    delete from public.agent_artifacts a using held h
+    where a.run_id = h.run_id and a.attempt = h.attempt and h.epoch > 1
+      and h.outcome ->> 'status' in ('completed', 'failed')
+      and not exists (select from jsonb_array_elements(h.artifacts) x where x ->> 'path' = a.path)),
   runs as (
     update public.agent_runs r set
       status = (h.outcome ->> 'status')::public.task_status, reason = nullif(h.outcome -> 'reason', 'null'),
@@ -150,12 +184,13 @@ as $$
       completed_at = case when h.outcome ->> 'status' in ('completed', 'failed', 'cancelled') then clock_timestamp() end
     from held h where r.id = h.run_id and h.outcome is not null),
   queued as (
-    insert into public.agent_task_queue (run_id, user_id, engine_version, ready_at)
-    select h.run_id, h.user_id, r.engine_version,
+    insert into public.agent_task_queue (run_id, user_id, engine_version, epoch, ready_at)
+    select h.run_id, h.user_id, r.engine_version, h.epoch,
       clock_timestamp() + (h.outcome ->> 'ready_in_ms')::integer * interval '1 millisecond'
-    from held h join public.agent_runs r on r.id = h.run_id where h.outcome ? 'ready_in_ms')
-  select h.run_id, h.next_seq from held h
-$$;
+    from held h join public.agent_runs r on r.id = h.run_id where h.outcome ? 'ready_in_ms'
+    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at)
+  select h.run_id, h.next_seq from held h;
+end $$;
 
 -- Clears what time has made useless: dead workers' rows and tickets that have expired.
 create function simplon.sweep() returns void
@@ -173,15 +208,30 @@ as $$
   on conflict (name) do update set value = s.value returning s.value
 $$;
 
+-- Whether the caller is the one to do a thing that all workers together do once in a while.
+create function simplon.take_turn(name text, pause interval) returns boolean
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  insert into simplon.settings as s (name, value) values ('turn:' || take_turn.name, clock_timestamp()::text)
+  on conflict on constraint settings_pkey do update set value = excluded.value
+  where s.value::timestamptz < clock_timestamp() - pause;
+  return found;
+end $$;
+
 revoke all on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
-  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, interval),
+  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
+  simplon.retire_worker(uuid),
   simplon.recover_runs(integer), simplon.append_events(uuid, integer, bigint, text[], text[], jsonb[]),
-  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text)
+  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text),
+  simplon.take_turn(text, interval)
   from public, anon, authenticated, service_role;
 grant execute on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
-  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, interval),
+  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
+  simplon.retire_worker(uuid),
   simplon.recover_runs(integer), simplon.append_events(uuid, integer, bigint, text[], text[], jsonb[]),
-  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text)
+  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text),
+  simplon.take_turn(text, interval)
   to service_role;

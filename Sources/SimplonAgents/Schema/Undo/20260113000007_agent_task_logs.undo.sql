@@ -1,2 +1,3 @@
 drop table public.agent_task_logs;
-drop function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval);
+drop function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval),
+  simplon.has_log_partition(uuid);

@@ -1,4 +1,6 @@
 drop function simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
-  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, interval),
+  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
+  simplon.retire_worker(uuid),
   simplon.recover_runs(integer), simplon.append_events(uuid, integer, bigint, text[], text[], jsonb[]),
-  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text);
+  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text),
+  simplon.take_turn(text, interval);

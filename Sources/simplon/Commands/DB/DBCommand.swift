@@ -20,7 +20,7 @@ struct DatabaseOptions: ParsableArguments {
   var dbURL: String?
 
   @Option(help: ArgumentHelp("dev or prod: SUPABASE_DEV_* or SUPABASE_PROD_* beat SUPABASE_*.", valueName: "name"))
-  var env: String?
+  var env: Environment?
 
   @Option(
     help: ArgumentHelp("A folder of migrations of your own, applied in order with Simplon's.", valueName: "folder"))

@@ -14,8 +14,12 @@ struct DBNew: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The folder of migrations.", valueName: "folder"))
   var dir = "supabase/migrations"
 
+  @Flag(help: "Print JSON.")
+  var json = false
+
   func run() async throws {
     let paths = try Migration.new(name, folder: dir, time: unixNow())
+    if json { return Print.out(["sql": .string(paths.sql), "undo": .string(paths.undo)]) }
     Print.out(paths.sql)
     Print.out(paths.undo)
   }

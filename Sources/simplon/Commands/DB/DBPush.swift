@@ -1,6 +1,5 @@
 import ArgumentParser
 import SimplonCore
-import SimplonIdentity
 import SimplonPostgres
 
 /// `simplon db push`.
@@ -21,33 +20,42 @@ struct DBPush: AsyncParsableCommand {
   @OptionGroup var database: DatabaseOptions
 
   func run() async throws {
-    let (made, applied) = try await database.withMigrator { migrator, client, reader in
-      var generator = SystemRandomNumberGenerator()
-      let passwords = [
-        "simplon_api": reader.text(.apiPassword) ?? Secret.jwtSecret(using: &generator),
-        "simplon_worker": reader.text(.workerPassword) ?? Secret.jwtSecret(using: &generator),
-      ]
-      let logins = try await Bootstrap(client: client).plain(
-        api: passwords["simplon_api"] ?? "", worker: passwords["simplon_worker"] ?? "")
-      // Printed before anything can fail: nobody else knows them.
-      if !database.json {
-        for login in logins {
-          Print.out(
-            "\(login == "simplon_api" ? Setting.apiPassword.name : Setting.workerPassword.name)=\(passwords[login] ?? "")"
-          )
-        }
-      }
-      let applied = try await migrator.push(to: to, baseline: baseline)
-      return (logins.map { ($0, passwords[$0] ?? "") }, applied)
+    let applied = try await database.withMigrator { migrator, client, reader in
+      try await makeLogins(client, reader)
+      var progress = Progress("applying migrations", of: migrator.migrations.count, .items, asJSON: database.json)
+      defer { progress.clear() }
+      return try await migrator.push(to: to, baseline: baseline) { progress.update($0) }
     }
-    if database.json {
-      return Print.out(
-        JSON.object([
-          "applied": .array(applied.map(JSON.string)),
-          "logins": .object(Dictionary(made.map { ($0.0, JSON.string($0.1)) }, uniquingKeysWith: { one, _ in one })),
-        ]).text)
-    }
+    if database.json { return Print.out(["applied": .array(applied.map(JSON.string))]) }
     for version in applied { Print.out("\(Print.mark("completed")) \(version)") }
     if applied.isEmpty { Print.out("nothing is pending") }
+  }
+
+  /// Makes what is missing of roles and logins, and prints the passwords that nobody else knows before anything can fail.
+  private func makeLogins(_ client: PostgresClient, _ reader: SettingsReader) async throws {
+    var generator = SystemRandomNumberGenerator()
+    let settings = ["simplon_api": Setting.apiPassword, "simplon_worker": .workerPassword]
+    var generated = settings.filter { reader.text($0.value) == nil }.mapValues { _ in Secret.password(using: &generator)
+    }
+    func password(_ login: String, _ setting: Setting) -> String { reader.text(setting) ?? generated[login] ?? "" }
+    let made = try await Bootstrap(client: client).plain(
+      api: password("simplon_api", .apiPassword), worker: password("simplon_worker", .workerPassword))
+    generated = generated.filter { made.contains($0.key) }
+    if database.json {
+      if !generated.isEmpty { Print.out(["logins": .object(generated.mapValues { .string($0) })]) }
+    } else {
+      for (login, password) in generated.sorted(by: { $0.key < $1.key }) {
+        Print.out("\(settings[login]?.name ?? login)=\(password)")
+      }
+    }
+    guard let schema = reader.text(.schema), schema != "public" else { return }
+    // For servers behind a transaction pooler, where a session cannot say where its tables are.
+    let statements = settings.keys.sorted().map { login in
+      "execute format('alter role \(login) in database %I set search_path = %I', current_database(), "
+        + "\(BootstrapSQL.literal(schema)));"
+    }
+    try await client.withConnection { connection in
+      try await connection.execute(unsafeSQL: "do $$ begin \(statements.joined(separator: " ")) end $$")
+    }
   }
 }

@@ -13,7 +13,7 @@ struct DBStatus: AsyncParsableCommand {
   func run() async throws {
     let status = try await database.withMigrator { migrator, _, _ in try await migrator.status() }
     if database.json {
-      Print.out(status.json.text)
+      Print.out(status.json)
     } else {
       for item in status.items {
         Print.out(

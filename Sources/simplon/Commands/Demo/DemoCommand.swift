@@ -9,7 +9,7 @@ struct DemoCommand: AsyncParsableCommand {
     commandName: "demo", abstract: "Run the example agent, end to end.",
     discussion: """
       It analyses a data set with Python in the sandbox, shows the log live and saves the report and the chart. With \
-      --url it works on a running server; else it starts a stack of its own and stops it afterwards.
+      --url, or when simplon dev runs on the data folder, it works there; else it starts a stack and stops it afterwards.
       """)
 
   @Option(help: ArgumentHelp("The folder of the example.", valueName: "folder"))
@@ -27,15 +27,14 @@ struct DemoCommand: AsyncParsableCommand {
         .requestInvalid, "the example is not at \(example)",
         hint: "Run it in Simplon's source folder, or give --example.")
     }
-    if server.url != nil || ProcessInfo.processInfo.environment["SIMPLON_URL"] != nil {
-      return try await submit(plan, to: server.client())
+    let folder = try await dataFolder(given: server.data)
+    if server.namedURL == nil, !(await DevState.isRunning(in: folder)) {
+      Print.note("starting a stack with a private PostgreSQL in \(folder) …")
+      // Only the parser gives every option a value.
+      let dev = try DevCommand.parse(["--data=\(folder)", "--port=0", "--db-port=0"])
+      return try await dev.withStack { try await submit(plan, to: server.client()) }
     }
-    Print.note("starting a stack with a private PostgreSQL in \(server.data) …")
-    var dev = DevCommand()
-    dev.folder = server.data
-    dev.port = 0
-    dev.databasePort = 0
-    try await dev.withStack { try await submit(plan, to: server.client()) }
+    try await submit(plan, to: server.client())
   }
 
   private func submit(_ plan: String, to client: ServerClient) async throws {
@@ -44,20 +43,27 @@ struct DemoCommand: AsyncParsableCommand {
     let created = try await client.call(
       .post, "/agent/execute", body: ["action": "create", "plan": json, "metadata": ["example": .string(example)]])
     let run = created["run_id"]?.string ?? ""
-    Print.note("run \(run)")
+    server.json ? Print.out(created) : Print.note("run \(run)")
     try await RunFollower(client: client, json: server.json).follow(run)
     let status = try await client.call(
       .get, "/agent/status", query: ["run_id": run, "include_artifacts": "true", "limit": "1000"])
-    try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-    Print.note("")
-    if let result = status["result"], !result.isNull { Print.note("result: \(result.text)") }
-    for artifact in status["artifacts"]?["items"]?.array ?? [] {
-      guard let id = artifact["id"]?.string, let name = artifact["path"]?.string?.split(separator: "/").last else {
-        continue
-      }
-      let path = "\(output)/\(name)"
-      try await client.download(id, to: path)
-      Print.out("saved \(path)")
+    if let result = status["result"], !result.isNull {
+      server.json ? Print.out(["result": result]) : Print.out("result: \(Print.shown(result.text))")
     }
+    for artifact in status["artifacts"]?["items"]?.array ?? [] { try await save(artifact, from: client) }
+  }
+
+  private func save(_ artifact: JSON, from client: ServerClient) async throws {
+    guard let id = artifact["id"]?.string, let name = artifact["path"]?.string else { return }
+    // The server says where in the folder; never outside of it.
+    let parts = name.split(separator: "/").filter { $0 != "." && $0 != ".." }
+    let path = ([output] + parts.map(String.init)).joined(separator: "/")
+    try FileManager.default.createDirectory(
+      atPath: URL(filePath: path).deletingLastPathComponent().path, withIntermediateDirectories: true)
+    var progress = Progress(Print.clean(name), of: artifact["size"]?.integer, .bytes, asJSON: server.json)
+    try await client.download(id, to: path) { progress.update($0) }
+    progress.clear()
+    server.json
+      ? Print.out(["artifact": .string(name), "saved": .string(path)]) : Print.out("saved \(Print.shown(path))")
   }
 }

@@ -9,7 +9,6 @@ import SimplonCore
 import SimplonIdentity
 import SimplonPostgres
 import SimplonServer
-import UnixSignals
 
 /// `simplon dev`: a private PostgreSQL, the server and a worker in one process.
 struct DevCommand: AsyncParsableCommand {
@@ -17,11 +16,14 @@ struct DevCommand: AsyncParsableCommand {
     commandName: "dev", abstract: "Start everything on this machine: private PostgreSQL, server and worker.",
     discussion: "Ctrl-C stops all of it; the data stays in the folder.")
 
-  @Option(name: .customLong("data"), help: ArgumentHelp("The data folder.", valueName: "folder"))
-  var folder = ".simplon"
+  @Option(
+    name: .customLong("data"),
+    help: ArgumentHelp("The data folder (SIMPLON_DATA, else .simplon).", valueName: "folder"))
+  var folder: String?
 
-  @Option(help: ArgumentHelp("The API's port on 127.0.0.1; 0: any free one.", valueName: "number"))
-  var port = 54321
+  @Option(
+    help: ArgumentHelp("The API's port on 127.0.0.1 (SIMPLON_PORT, else 54321); 0: any free one.", valueName: "number"))
+  var port: Int?
 
   @Option(name: .customLong("db-port"), help: ArgumentHelp("PostgreSQL's port; 0: any free one.", valueName: "number"))
   var databasePort = 54322
@@ -33,96 +35,79 @@ struct DevCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    guard (0...65535).contains(port), (0...65535).contains(databasePort) else {
+    guard (0...65535).contains(port ?? 0), (0...65535).contains(databasePort) else {
       throw ValidationError("a port is a number from 0 to 65535")
     }
   }
 
   func run() async throws {
-    try await start(untilSignal: true) { state in
-      json ? Print.out(state.json.text) : state.announce()
+    try await start(isQuiet: false) { state in
+      json ? Print.out(state.json) : state.announce()
+      try await gracefulShutdown()
     }
   }
 
   /// Runs the stack for as long as the body lasts, quietly.
+  ///
+  /// - Throws: what the body throws; a cancel when a signal cut it short.
   func withStack(_ body: @escaping @Sendable () async throws -> Void) async throws {
-    try await start(untilSignal: false) { _ in try await body() }
+    try await start(isQuiet: true) { _ in try await body() }
   }
 
-  /// Starts the stack and calls the body when it is ready; ends by a signal, or with the body.
-  private func start(untilSignal: Bool, _ body: @escaping @Sendable (DevState) async throws -> Void) async throws {
-    let data = URL(filePath: folder).path
-    let reader = try await SettingsReader(flags: [
-      Setting.data.name: data, Setting.port.name: String(port), Setting.host.name: "127.0.0.1",
-    ])
+  /// Starts the stack and calls the body when it is ready; ends with the body, which a signal cancels.
+  private func start(isQuiet: Bool, _ body: @escaping @Sendable (DevState) async throws -> Void) async throws {
+    var flags = [Setting.host.name: "127.0.0.1"]
+    flags[Setting.data.name] = folder
+    flags[Setting.port.name] = port.map(String.init)
+    let reader = try await SettingsReader(flags: flags)
     try reader.check()
     var logger = try makeLogger(reader)
-    if !untilSignal { logger.logLevel = max(logger.logLevel, .warning) }
+    if isQuiet { logger.logLevel = max(logger.logLevel, .warning) }
+    let log = logger
+    raiseFileLimit()
+    try await stoppable(log) { try await run(reader, log, body) }
+  }
+
+  private func run(
+    _ reader: SettingsReader, _ logger: Logger, _ body: @escaping @Sendable (DevState) async throws -> Void
+  ) async throws {
     let metrics = PrometheusRegistry()
     MetricsSystem.bootstrap(metrics)
-    let log = logger
-    try await Cluster.with(
-      ClusterOptions(folder: data, port: databasePort, programs: postgresBin), logger: logger
-    ) { cluster in
-      try await Self.migrate(cluster, log)
-      let port = try freePort(port, option: "--port")
+    let options = ClusterOptions(folder: dataFolder(reader), port: databasePort, programs: postgresBin)
+    try await Cluster.with(options, logger: logger) { cluster in
+      try await cancelWhenGracefulShutdown { try await Self.migrate(cluster, reader.text(.schema) ?? "public", logger) }
+      let port = try freePort(try reader.integer(.port) ?? 54321, option: "--port")
       let state = try DevState(cluster: cluster, port: port)
       let own = try Issuer.own(
         projectURL: DevState.projectURL, aliases: [state.apiURL + "/auth/v1"],
-        secret: cluster.state.jwtSecret, logger: log)
-      let foreign = try await Issuer.list(parsing: reader.text(.issuers) ?? "", logger: log)
+        secret: cluster.state.jwtSecret, logger: logger)
       var settings = try Stack.Settings(
-        reader, callers: cluster.dsn(.api), engine: cluster.dsn(.worker), issuers: [own] + foreign,
+        reader, callers: DatabaseAddress(dsn: cluster.dsn(.api)), engine: DatabaseAddress(dsn: cluster.dsn(.worker)),
+        issuers: [own] + (try await Issuer.list(parsing: reader.text(.issuers) ?? "", logger: logger)),
         keys: APIKeys(anon: [cluster.state.publishableKey], service: [cluster.state.secretKey]))
       settings.server.port = port
       // Who presses Ctrl-C does not want to wait; unfinished runs go on at the next start.
       settings.worker.grace = min(settings.worker.grace, .seconds(2))
-      let ready = Ready(state: state, body: body, ends: !untilSignal)
-      let services = try await Stack.services(settings, metrics: metrics, logger: log) { _ in ready.signal() }
-      try await ServiceGroup(
-        configuration: ServiceGroupConfiguration(
-          services: ([cluster] + services).map { .init(service: $0) }
-            + [.init(service: ready, successTerminationBehavior: .gracefullyShutdownGroup)],
-          gracefulShutdownSignals: [.sigterm, .sigint, .sighup], logger: log)
-      ).run()
+      let ready = Ready {
+        try state.write()
+        try await body(state)
+      }
+      let services = try await cancelWhenGracefulShutdown { [settings] in
+        try await Stack.services(settings, metrics: metrics, logger: logger) { _ in ready.signal() }
+      }
+      let members = ([cluster] + services).map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+      try await Stack.group(members + [ready.member], settings, logger: logger).run()
     }
   }
 
-  private static func migrate(_ cluster: Cluster, _ logger: Logger) async throws {
+  private static func migrate(_ cluster: Cluster, _ schema: String, _ logger: Logger) async throws {
     let passwords = cluster.state.passwords
     try await PostgresClient.withRunning(PostgresConfiguration(dsn: cluster.dsn(.admin)), logger: logger) { client in
       try await Bootstrap(client: client).privateCluster(
         owner: passwords[.owner] ?? "", api: passwords[.api] ?? "", worker: passwords[.worker] ?? "")
     }
     try await PostgresClient.withRunning(PostgresConfiguration(dsn: cluster.dsn(.owner)), logger: logger) { client in
-      _ = try await Migrator(client: client, migrations: AgentSchema.migrations, logger: logger).push()
+      _ = try await Migrator(client: client, migrations: AgentSchema.migrations, schema: schema, logger: logger).push()
     }
-  }
-}
-
-/// Waits until the server listens, then does what was asked for.
-private struct Ready: Service {
-  private let state: DevState
-  private let body: @Sendable (DevState) async throws -> Void
-  private let ends: Bool
-  private let listening: AsyncStream<Void>
-  private let continuation: AsyncStream<Void>.Continuation
-
-  init(state: DevState, body: @escaping @Sendable (DevState) async throws -> Void, ends: Bool) {
-    self.state = state
-    self.body = body
-    self.ends = ends
-    (listening, continuation) = AsyncStream.makeStream(of: Void.self)
-  }
-
-  func signal() { continuation.finish() }
-
-  func run() async throws {
-    await cancelWhenGracefulShutdown { for await _ in listening {} }
-    guard !Task.isShuttingDownGracefully else { return }
-    try state.write()
-    try await body(state)
-    // Returning stops the whole group.
-    if !ends { try? await gracefulShutdown() }
   }
 }

@@ -27,6 +27,12 @@ struct DevState: Sendable {
 
   var apiURL: String { "http://127.0.0.1:\(port)" }
 
+  /// Whether the stack of a folder answers.
+  static func isRunning(in folder: String) async -> Bool {
+    guard let url = (try? ClusterState.read(from: folder))?.notes["api_url"] else { return false }
+    return (try? await ServerClient(url: url, token: "").call(.get, "/health"))?["service"] == "agent-api"
+  }
+
   /// Writes addresses and keys down, so that other commands find the stack.
   func write() throws { try state.write(to: folder) }
 

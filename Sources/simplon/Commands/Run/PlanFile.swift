@@ -7,17 +7,17 @@ struct PlanFile {
   /// The plan as the server takes it.
   let json: JSON
 
-  /// Reads a YAML or JSON plan.
+  /// Reads a YAML or JSON plan; only the server, which may know other tools than this binary, checks it.
   ///
   /// - Parameters:
   ///   - path: the file.
   ///   - attaching: text files; each becomes a step `attach-N` that writes it to the work folder under its own name, and
   ///     that every step without needs of its own needs.
-  /// - Throws: `request.invalid` when a file cannot be read; `plan.*`.
+  /// - Throws: `request.invalid` when a file cannot be read; `plan.invalid`, `plan.too_large`.
   init(_ path: String, attaching: [String]) throws {
-    let plan = try Plan(yaml: Self.text(of: path), tools: ToolBox.catalog)
-    guard !attaching.isEmpty, var members = plan.json.object, let steps = members["steps"]?.array else {
-      json = plan.json
+    let plan = try Plan.json(reading: Self.text(of: path))
+    guard !attaching.isEmpty, var members = plan.object, let steps = members["steps"]?.array else {
+      json = plan
       return
     }
     let attachments: [JSON] = try attaching.enumerated().map { index, file in

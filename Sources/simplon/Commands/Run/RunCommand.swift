@@ -32,7 +32,7 @@ struct RunCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let client = try server.client()
+    let client = try await server.client()
     var body: [String: JSON] = ["action": "create"]
     body["prompt"] = prompt.map(JSON.string)
     body["plan"] = try plan.map { try PlanFile($0, attaching: attach).json }
@@ -41,9 +41,9 @@ struct RunCommand: AsyncParsableCommand {
       headers: idempotencyKey.map { ["Idempotency-Key": $0] } ?? [:])
     let run = created["run_id"]?.string ?? ""
     guard follow else {
-      return Print.out(server.json ? created.text : "run \(run) is \(created["status"]?.string ?? "created")")
+      return server.json ? Print.out(created) : Print.out("run \(run) is \(created["status"]?.string ?? "created")")
     }
-    if server.json { Print.out(created.text) } else { Print.note("run \(run)") }
+    if server.json { Print.out(created) } else { Print.note("run \(run)") }
     try await RunFollower(client: client, json: server.json).follow(run)
   }
 }

@@ -10,33 +10,35 @@ struct RunFollower {
   ///
   /// - Throws: exit code 1 when the run did not complete; the server's error.
   func follow(_ run: String, after: Int64 = 0) async throws {
-    var status = ""
+    var status: String?
     try await client.follow(run, after: after) { event in
       let event = event.json
       show(event)
-      if event["kind"] == "done" { status = event["payload"]?["status"]?.string ?? "" }
+      if event["kind"] == "done" { status = event["payload"]?["status"]?.string }
     }
-    if status != "completed", !status.isEmpty { throw ExitCode(1) }
+    // A stream that is opened at its end tells nothing.
+    if status == nil { status = try await client.call(.get, "/agent/status", query: ["run_id": run])["status"]?.string }
+    if status != "completed" { throw ExitCode(1) }
   }
 
   /// Shows one event: `{seq, at, level, kind, payload}`.
   func show(_ event: JSON) {
     guard let kind = event["kind"]?.string else { return }
-    guard !json else { return Print.out(event.text) }
+    guard !json else { return Print.out(event) }
     let payload = event["payload"] ?? .null
-    let step = payload["step_id"]?.string ?? ""
-    let status = payload["status"]?.string ?? ""
+    func text(_ name: String) -> String { Print.shown(payload[name]?.string ?? "") }
+    let step = text("step_id")
+    let status = text("status")
     switch kind {
-    case "log": Print.out("  \(Print.dim(step + " │")) \(payload["text"]?.string ?? "")")
+    case "log": Print.out("  \(Print.dim(step + " │")) \(text("text"))")
     case "step": Print.out("\(Print.mark(status)) \(step) \(status)\(message(payload["error"]))")
     case "artifact":
-      Print.out(
-        "\(Print.mark("completed")) artifact \(payload["path"]?.string ?? "") (\(payload["size"]?.integer ?? 0) bytes)")
+      Print.out("\(Print.mark("completed")) artifact \(text("path")) (\(payload["size"]?.integer ?? 0) bytes)")
     case "status", "done":
       Print.out("\(Print.mark(status)) run \(status)\(message(payload["error"] ?? payload["reason"]))")
     default: break
     }
   }
 
-  private func message(_ error: JSON?) -> String { error?["message"]?.string.map { ": \($0)" } ?? "" }
+  private func message(_ error: JSON?) -> String { error?["message"]?.string.map { ": \(Print.shown($0))" } ?? "" }
 }

@@ -17,7 +17,7 @@ struct RunsLogs: AsyncParsableCommand {
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    let client = try server.client()
+    let client = try await server.client()
     let follower = RunFollower(client: client, json: server.json)
     if follow { return try await follower.follow(target.run, after: after) }
     var last = after

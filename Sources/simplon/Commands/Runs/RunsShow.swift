@@ -13,11 +13,11 @@ struct RunsShow: AsyncParsableCommand {
     let run = try await server.client().call(
       .get, "/agent/status",
       query: ["run_id": target.run, "include_steps": "true", "include_artifacts": "true", "limit": "1000"])
-    guard !server.json else { return Print.out(run.text) }
+    guard !server.json else { return Print.out(run) }
     let status = run["status"]?.string ?? ""
     Print.out("\(Print.mark(status)) run \(target.run) \(status), attempt \(run["attempt"]?.integer ?? 1)")
     for name in ["reason", "error"] {
-      if let message = run[name]?["message"]?.string { Print.out("  \(message)") }
+      if let message = run[name]?["message"]?.string { Print.out("  \(Print.shown(message))") }
     }
     for step in run["steps"]?["items"]?.array ?? [] {
       let status = step["status"]?.string ?? ""
@@ -25,9 +25,9 @@ struct RunsShow: AsyncParsableCommand {
     }
     for artifact in run["artifacts"]?["items"]?.array ?? [] {
       Print.out(
-        "  artifact \(artifact["path"]?.string ?? "")  \(artifact["size"]?.integer ?? 0) bytes  \(artifact["url"]?.string ?? "")"
+        "  artifact \(Print.shown(artifact["path"]?.string ?? ""))  \(artifact["size"]?.integer ?? 0) bytes  \(artifact["url"]?.string ?? "")"
       )
     }
-    if let result = run["result"], !result.isNull { Print.out("  result \(result.text)") }
+    if let result = run["result"], !result.isNull { Print.out("  result \(Print.shown(result.text))") }
   }
 }

@@ -10,6 +10,7 @@ struct RunsWhy: AsyncParsableCommand {
 
   func run() async throws {
     let reason = try await server.client().call(.get, "/agent/why", query: ["run_id": target.run])
-    Print.out(server.json ? reason.text : "\(reason["code"]?.string ?? ""): \(reason["message"]?.string ?? "")")
+    guard !server.json else { return Print.out(reason) }
+    Print.out(Print.shown("\(reason["code"]?.string ?? ""): \(reason["message"]?.string ?? "")"))
   }
 }

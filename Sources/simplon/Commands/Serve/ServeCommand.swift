@@ -6,7 +6,6 @@ import SimplonCore
 import SimplonIdentity
 import SimplonPostgres
 import SimplonServer
-import UnixSignals
 
 /// `simplon serve`: for production; everything comes from the environment.
 struct ServeCommand: AsyncParsableCommand {
@@ -21,7 +20,7 @@ struct ServeCommand: AsyncParsableCommand {
   var port: Int?
 
   @Option(help: ArgumentHelp("dev or prod: SUPABASE_DEV_* or SUPABASE_PROD_* beat SUPABASE_*.", valueName: "name"))
-  var env: String?
+  var env: Environment?
 
   @Flag(help: "Print one line of JSON when ready.")
   var json = false
@@ -33,40 +32,45 @@ struct ServeCommand: AsyncParsableCommand {
     let reader = try await SettingsReader(flags: flags, environment: env)
     try reader.check()
     let logger = try makeLogger(reader)
+    raiseFileLimit()
+    try await stoppable(logger) { try await serve(reader, logger) }
+  }
+
+  private func serve(_ reader: SettingsReader, _ logger: Logger) async throws {
     let metrics = PrometheusRegistry()
     MetricsSystem.bootstrap(metrics)
-
     let address = try DatabaseAddress(reader)
-    let issuers = try await trusted(reader, logger)
     let worker = try reader.required(
       .workerPassword, "simplon db push makes the login simplon_worker and prints its password once.")
-    let callers = reader.text(.apiPassword).map { address.with(user: "simplon_api", password: $0) } ?? address.dsn
-    var settings = try Stack.Settings(
-      reader, callers: callers, engine: address.with(user: "simplon_worker", password: worker),
-      issuers: issuers,
-      keys: APIKeys(
-        anon: reader.list(.anonKey), service: reader.list(.serviceKey)))
-    if let direct = reader.text(.directURL) {
-      settings.direct = settings.engine
-      settings.direct?.dsn = DatabaseAddress(dsn: direct).with(user: "simplon_worker", password: worker)
-      settings.direct?.pooler = false
+    let settings = try Stack.Settings(
+      reader,
+      callers: reader.text(.apiPassword).map { address.with(user: "simplon_api", password: $0) } ?? address,
+      engine: address.with(user: "simplon_worker", password: worker),
+      direct: reader.text(.directURL).map {
+        DatabaseAddress(dsn: $0).with(user: "simplon_worker", password: worker)
+      },
+      issuers: try await trusted(reader, logger),
+      keys: APIKeys(anon: reader.list(.anonKey), service: reader.list(.serviceKey)))
+    let url = "http://\(settings.server.host):"
+    let isWorkerAlone = !settings.roles.contains(.api)
+    let services = try await cancelWhenGracefulShutdown {
+      try await Stack.services(settings, metrics: metrics, logger: logger) { port in
+        logger.notice("listening", metadata: ["url": "\(url)\(port)"])
+        if json { Print.out(["api_url": .string("\(url)\(port)")]) }
+      }
     }
-    let host = settings.server.host
-    let services = try await Stack.services(settings, metrics: metrics, logger: logger) { port in
-      logger.notice("listening", metadata: ["url": "http://\(host):\(port)"])
-      if json { Print.out(JSON.object(["api_url": .string("http://\(host):\(port)")]).text) }
+    let ready = Ready {
+      if isWorkerAlone, json { Print.out(["worker": true]) }
+      try await gracefulShutdown()
     }
-    if !settings.roles.contains(.api), json { Print.out("{\"worker\":true}") }
-    try await ServiceGroup(
-      configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint, .sighup], logger: logger)
-    ).run()
+    ready.signal()
+    try await Stack.group(services.map { .init(service: $0) } + [ready.member], settings, logger: logger).run()
   }
 
   private func trusted(_ reader: SettingsReader, _ logger: Logger) async throws -> [Issuer] {
-    let secret = reader.text(.jwtSecret)
-    let own = try Issuer.own(
-      projectURL: reader.text(.url) ?? "", secret: secret,
-      fetchesKeys: secret == nil, logger: logger)
+    guard reader.list(.roles).contains(Stack.Role.api.rawValue) else { return [] }
+    let url = try reader.required(.url, "It is the project whose tokens are good here, such as https://x.supabase.co.")
+    let own = try Issuer.own(projectURL: url, secret: reader.text(.jwtSecret), logger: logger)
     return [own] + (try await Issuer.list(parsing: reader.text(.issuers) ?? "", logger: logger))
   }
 }

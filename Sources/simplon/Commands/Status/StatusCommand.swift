@@ -1,8 +1,4 @@
 import ArgumentParser
-import AsyncHTTPClient
-import FoundationEssentials
-import NIOCore
-import NIOHTTP1
 import SimplonCluster
 import SimplonCore
 
@@ -11,24 +7,23 @@ struct StatusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status", abstract: "Show the addresses and keys of a development stack.")
 
-  @Option(name: .customLong("data"), help: ArgumentHelp("The data folder.", valueName: "folder"))
-  var folder = ".simplon"
+  @Option(name: .customLong("data"), help: ArgumentHelp("The data folder (SIMPLON_DATA).", valueName: "folder"))
+  var folder: String?
 
   @Flag(help: "Print JSON.")
   var json = false
 
   func run() async throws {
-    let path = URL(filePath: folder).path
-    guard let state = try ClusterState.read(from: path), let url = state.notes["api_url"] else {
+    let folder = try await dataFolder(given: folder)
+    guard let state = try ClusterState.read(from: folder) else {
       throw SimplonError(
         .serverUnreachable, "no stack was ever started in \(folder)", hint: "Start one: simplon dev --data \(folder)")
     }
-    let answer = try? await HTTPClient.shared.execute(HTTPClientRequest(url: "\(url)/health"), timeout: .seconds(2))
-    guard answer?.status == .ok else {
+    guard await DevState.isRunning(in: folder) else {
       throw SimplonError(
         .serverUnreachable, "the stack in \(folder) is not running", hint: "Start it: simplon dev --data \(folder)")
     }
-    let status = DevState.json(state, folder: path, databasePort: state.port ?? 0)
-    json ? Print.out(status.text) : DevState.show(status)
+    let status = DevState.json(state, folder: folder, databasePort: state.port ?? 0)
+    json ? Print.out(status) : DevState.show(status)
   }
 }

@@ -8,7 +8,9 @@ import SimplonIdentity
 struct TokenCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "token", abstract: "Print a token for development.",
-    discussion: "It is signed with the data folder's secret, or with SUPABASE_JWT_SECRET for SUPABASE_URL where set.")
+    discussion: """
+      It is signed with the secret of the data folder; where there is none, with SUPABASE_JWT_SECRET, for SUPABASE_URL.
+      """)
 
   @Option(help: ArgumentHelp("The person's id, a UUID.", valueName: "uuid"))
   var sub: String
@@ -19,8 +21,8 @@ struct TokenCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("How long it is good, such as 1h.", valueName: "time"))
   var ttl = "1h"
 
-  @Option(name: .customLong("data"), help: ArgumentHelp("The data folder.", valueName: "folder"))
-  var folder = ".simplon"
+  @Option(name: .customLong("data"), help: ArgumentHelp("The data folder (SIMPLON_DATA).", valueName: "folder"))
+  var folder: String?
 
   func run() async throws {
     guard let sub = UUID(uuidString: sub) else { throw ValidationError("--sub must be a UUID") }
@@ -30,13 +32,13 @@ struct TokenCommand: AsyncParsableCommand {
     guard let ttl = Duration(parsing: ttl), ttl >= .seconds(1) else {
       throw ValidationError("--ttl must be a time such as 1h")
     }
-    let reader = try await SettingsReader()
     let mint: TokenMint
-    if let state = try ClusterState.read(from: URL(filePath: folder).path) {
+    if let state = try ClusterState.read(from: try await dataFolder(given: folder)) {
       mint = try TokenMint(projectURL: DevState.projectURL, secret: state.jwtSecret)
     } else {
+      let reader = try await SettingsReader()
       mint = try TokenMint(
-        projectURL: reader.text(.url) ?? "",
+        projectURL: reader.required(.url, "Start simplon dev here once, or set SUPABASE_URL."),
         secret: reader.required(.jwtSecret, "Start simplon dev here once, or set SUPABASE_JWT_SECRET."))
     }
     Print.out(mint.token(sub: sub, role: role, ttl: ttl))

@@ -1,11 +1,11 @@
-/// Base64 with the URL alphabet and no padding, one text per value: what a JWT is made of.
+/// Base64 with the URL alphabet and no padding, one text per value: what JWTs and secrets are made of.
 ///
 /// - Source: RFC 4648 §5, RFC 7515 §2.
-enum Base64URL {
+package enum Base64URL {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
   /// The bytes as text.
-  static func encode(_ bytes: some Sequence<UInt8>) -> String {
+  package static func encode(_ bytes: some Sequence<UInt8>) -> String {
     var text = [UInt8]()
     var buffer: UInt32 = 0
     var bits = 0
@@ -24,7 +24,7 @@ enum Base64URL {
 
   /// The bytes of the text, or nil when ``encode(_:)`` would not have written it so: padding, other characters, left-over
   /// bits.
-  static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+  package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     guard text.count % 4 != 1 else { return nil }
     var bytes = [UInt8]()
     bytes.reserveCapacity(text.count / 4 * 3 + 2)

@@ -2,7 +2,7 @@ import NIOCore
 import SimplonAgents
 import SimplonCore
 
-extension LogEvent {
+extension StoredEvent {
   /// Appends `{"seq","at","level","kind","payload"}`, the payload exactly as stored; line breaks between its tokens
   /// become spaces, so that it fits one `data:` line.
   func writeJSON(to buffer: inout ByteBuffer) {

@@ -1,4 +1,4 @@
-/// Makes the random texts that a new project needs.
+/// Makes the random texts that a new project needs; each may stand unquoted in a URI, a DSN and a file's name.
 package enum Secret {
   /// A new publishable key: `sb_publishable_` and 256 random bits.
   package static func publishableKey(using generator: inout some RandomNumberGenerator) -> String {
@@ -15,8 +15,13 @@ package enum Secret {
     random(48, using: &generator)
   }
 
-  /// Random bytes as base64url.
-  static func random(_ count: Int, using generator: inout some RandomNumberGenerator) -> String {
+  /// A new password for a login: 32 characters, 192 random bits.
+  package static func password(using generator: inout some RandomNumberGenerator) -> String {
+    random(24, using: &generator)
+  }
+
+  /// So many random bytes as base64url.
+  package static func random(_ count: Int, using generator: inout some RandomNumberGenerator) -> String {
     Base64URL.encode((0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
   }
 }

@@ -1,7 +1,6 @@
 import FoundationEssentials
+import SimplonCore
 import Testing
-
-@testable import SimplonIdentity
 
 @Suite struct Base64URLTests {
   @Test func `any bytes come back, and the text is Foundation's`() {

@@ -1,5 +1,5 @@
 /// One event of a run, as stored; the stream and the polling API both give exactly this.
-package struct LogEvent: Sendable, Hashable {
+package struct StoredEvent: Sendable, Hashable {
   /// The event's number in its run: 1, 2, 3 … with no gap.
   package let seq: Int64
   /// When it was written, ISO 8601.
@@ -22,11 +22,11 @@ package struct LogEvent: Sendable, Hashable {
 }
 
 /// Where a stream can begin.
-package struct StreamStart: Sendable {
+struct StreamStart: Sendable {
   /// The number of the run's last event so far.
-  package let lastSeq: Int64
+  let lastSeq: Int64
   /// Whether the run has ended, so that no event will follow the last one.
-  package let finished: Bool
+  let finished: Bool
   /// The number of the oldest event that is still kept.
-  package let oldestSeq: Int64
+  let oldestSeq: Int64
 }

@@ -1,0 +1,43 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import SimplonCore
+
+extension ServerClient {
+  /// Follows a run's events from after a number to its `done`; connects again as often as needed.
+  ///
+  /// - Throws: the server's own error; `server.unreachable` after ten tries in a row without an event.
+  func follow(_ run: String, after: Int64 = 0, _ handle: (StreamedEvent) -> Void) async throws {
+    var last = after
+    var failures = 0
+    while true {
+      var wait = Duration.zero
+      do {
+        var headers = ["Accept": "text/event-stream"]
+        if last > 0 { headers["Last-Event-ID"] = String(last) }
+        let response = try await send(.get, "/agent/logs", query: ["run_id": run, "mode": "stream"], headers: headers)
+        if response.status == .noContent { return }
+        var parser = EventStreamParser()
+        for try await chunk in response.body {
+          for event in parser.feed(chunk.readableBytesView) {
+            failures = 0
+            if let id = event.id { last = id }
+            handle(event)
+            if event.kind == "done" { return }
+          }
+        }
+        failures += 1
+      } catch {
+        guard let error = failure(error) as? SimplonError else { throw CancellationError() }
+        failures += 1
+        guard failures < 10, error.code.status >= 500 || error.code == .requestRateLimited else { throw error }
+        if case .after(let time) = error.retry { wait = time }
+      }
+      guard failures < 10 else {
+        throw SimplonError(.serverUnreachable, "the stream of run \(run) ends again and again without an event")
+      }
+      let backoff = Backoff(base: .milliseconds(100), cap: .seconds(3)).delay(attempt: max(failures, 1))
+      try await Task.sleep(for: max(wait, backoff))
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import Logging
+import SimplonCore
+import SimplonPostgres
+import TestSupport
+import Testing
+
+@testable import SimplonAgents
+
+@Suite(.timeLimit(.minutes(1)))
+struct ReadinessTests {
+  @Test func `a database that has everything is ready`() async throws {
+    try await Engine.with { engine in
+      let answer = await Readiness.probe(engine: engine.client, sandbox: nil)
+      #expect(answer.ready)
+      #expect(answer.details["queue"]?["ready"] == 0)
+      #expect(answer.details["tables_accessible"]?["agent_runs"] == true)
+    }
+  }
+
+  @Test func `where the events of a new run have no place, nothing is ready`() async throws {
+    try await Engine.with { engine in
+      let partitions = try await engine.database.execute(
+        "select inhrelid::regclass from pg_inherits where inhparent = 'agent_task_logs'::regclass order by 1 limit 1")
+      for partition in partitions.compactMap(\.self) { try await engine.database.execute("drop table \(partition)") }
+      let answer = await Readiness.probe(engine: engine.client, sandbox: nil)
+      #expect(!answer.ready)
+      #expect(answer.details["events_have_a_place"] == false)
+    }
+  }
+
+  @Test func `a database that does not answer in time is not ready`() async {
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    // A client that nobody runs answers nobody.
+    let client = PostgresClient(configuration: PostgresConfiguration(dsn: "host=/nowhere"), logger: logger)
+    let answer = await Readiness.probe(engine: client, sandbox: nil, within: .milliseconds(50))
+    #expect(!answer.ready)
+    #expect(answer.details["database"] == "database.timeout")
+  }
+}

@@ -1,0 +1,46 @@
+import Glibc
+import SimplonCore
+import Testing
+
+@testable import SimplonAgents
+
+struct RunLayersTests {
+  @Test func `a layer is read once, and one that a step of this run left not at all`() async throws {
+    let folder = try TemporaryFolder()
+    let blobs = try BlobStore(root: folder.path + "/blobs")
+    let plan = try Plan(
+      json: [
+        "steps": [["id": "a", "tool": "files", "with": ["op": "list"]], ["id": "b", "tool": "noop", "needs": ["a"]]]
+      ], tools: ToolBox.catalog)
+    let layers = RunLayers(blobs: blobs, user: nil)
+    var hashes = [String: String]()
+    for (id, mode) in [("a", 0o755), ("b", 0o700)] {
+      let manifest = LayerManifest([try LayerPath("x"): .directory(mode: mode)])
+      let hash = try await blobs.put(manifest.json.utf8, for: nil).sha256
+      hashes[id] = hash
+      if id == "a" { layers.keep(manifest, hash: hash) }
+      _ = try await layers.stack(of: [id], in: plan, hashes: hashes)
+      unlink(try blobs.path(of: hash, for: nil))
+    }
+    let stack = try await layers.stack(of: ["a", "b"], in: plan, hashes: hashes)
+    // The later step's folder wins over that of the one it needs.
+    #expect(try stack.view().entries == [try LayerPath("x"): .directory(mode: 0o700)])
+    let other = RunLayers(blobs: blobs, user: nil)
+    let error = await #expect(throws: SimplonError.self) { try await other.stack(of: ["a"], in: plan, hashes: hashes) }
+    #expect(error?.code == .storageUnavailable)
+  }
+
+  @Test func `layers that are too large for memory are read when they are needed`() async throws {
+    let folder = try TemporaryFolder()
+    let blobs = try BlobStore(root: folder.path + "/blobs")
+    let plan = try Plan(json: ["steps": [["id": "a", "tool": "noop"]]], tools: ToolBox.catalog)
+    let manifest = LayerManifest(
+      Dictionary(uniqueKeysWithValues: try (0..<20_001).map { (try LayerPath("f\($0)"), .directory(mode: 0o755)) }))
+    let hash = try await blobs.put(manifest.json.utf8, for: nil).sha256
+    let layers = RunLayers(blobs: blobs, user: nil)
+    layers.keep(manifest, hash: hash)
+    #expect(try await layers.stack(of: ["a"], in: plan, hashes: ["a": hash]).layers.first?.manifest == manifest)
+    unlink(try blobs.path(of: hash, for: nil))
+    await #expect(throws: SimplonError.self) { try await layers.stack(of: ["a"], in: plan, hashes: ["a": hash]) }
+  }
+}

@@ -1,0 +1,110 @@
+import Foundation
+import SimplonCore
+import SimplonIdentity
+import SimplonPostgres
+import TestSupport
+import Testing
+
+@testable import SimplonAgents
+
+@Suite(.timeLimit(.minutes(1)))
+struct RunsTests {
+  @Test(arguments: ["budget", "connectors", "model"])
+  func `a field that comes later is refused by name`(_ field: String) {
+    let values: [String: JSON] = ["budget": [:], "connectors": [], "model": "m"]
+    let error = #expect(throws: SimplonError.self) {
+      try CreateRun(json: ["prompt": "x", "\(field)": values[field] ?? .null])
+    }
+    #expect(error?.code == .requestNotSupported)
+    #expect(error?.details == ["field": .string(field)])
+  }
+
+  @Test func `metadata of many small values is taken as far as the door's limit goes`() async throws {
+    try await Engine.with { engine in
+      let ones = JSON.array(Array(repeating: 1, count: 32_000))
+      let receipt = try await engine.runs.create(
+        CreateRun(json: ["prompt": "x", "metadata": ["a": ones]]), idempotencyKey: nil, as: Engine.alice)
+      #expect(try await engine.status(receipt.runID)["metadata"]?["a"] == ones)
+    }
+  }
+
+  @Test func `a plan that no door has checked can be read and steered`() async throws {
+    try await Engine.with { engine in
+      for plan in [#"{"steps": 1}"#, #"{"steps": [7, {"id": "a", "continue_on_error": "perhaps"}]}"#, "7"] {
+        let run = try await engine.insert(plan: plan)
+        let status = try await engine.status(run, lists: [.steps])
+        #expect(status["steps"]?["items"]?.array != nil)
+        try await engine.database.execute(
+          """
+          insert into agent_steps (run_id, attempt, step_id, tool, status, epoch) values ('\(run)', 1, 'a', 'noop', 'failed', 1)
+          """)
+        _ = try await engine.runs.act(.stop, on: run, as: Engine.alice)
+        #expect(try await engine.runs.act(.resume, on: run, as: Engine.alice) == "queued")
+      }
+    }
+  }
+
+  @Test func `why tells of no worker, of workers that are too old, and of the queue`() async throws {
+    try await Engine.with { engine in
+      let run = try await engine.create([["id": "a", "tool": "noop"]])
+      func why() async throws -> JSON { try await JSON(parsing: engine.runs.why(run, as: Engine.alice)) }
+      #expect(try await why()["code"] == "no_worker")
+      let report = WorkerReport(
+        id: UUID(), name: "test", version: "0", slots: 1, running: 0, sandbox: "none", draining: false)
+      _ = try await engine.queue.renew([], report, lease: .seconds(60))
+      #expect(try await why()["details"] == ["ahead": 0])
+      try await engine.database.execute(
+        """
+        update agent_runs set engine_version = 7;
+        insert into agent_runs (prompt) select 'x' from generate_series(1, 1200);
+        update agent_task_queue set ready_at = clock_timestamp() where run_id = '\(run)'
+        """)
+      #expect(try await why()["code"] == "engine_version")
+      try await engine.database.execute("update agent_runs set engine_version = 1")
+      #expect(try await why()["message"] == "The run is queued with 1000 or more ahead of it.")
+    }
+  }
+
+  @Test func `a run is made for the engine that makes it`() async throws {
+    try await Engine.with { engine in
+      let made = try await engine.database.execute(
+        """
+        select set_config('request.jwt.claims', '\(Engine.alice.claimsText)', false);
+        select simplon.create_run('{"prompt": "x"}', null, null, 7);
+        select engine_version from agent_runs
+        """)
+      #expect(made == ["7"])
+    }
+  }
+
+  @Test func `an artifact that is made again keeps its id, and one that is not is gone`() async throws {
+    try await Engine.with { engine in
+      let plan: JSON = [
+        "steps": [
+          ["id": "a", "tool": "shell", "with": ["command": "echo 1 > kept.md; echo 2 > gone.md"]],
+          ["id": "b", "tool": "shell", "needs": ["a"], "with": ["command": "exit 1"]],
+        ], "artifacts": ["*.md"],
+      ]
+      let run = try await engine.runs.create(CreateRun(json: ["plan": plan]), idempotencyKey: nil, as: Engine.alice)
+        .runID
+      func artifacts() async throws -> [String: JSON] {
+        let items = try await engine.status(run, lists: [.artifacts])["artifacts"]?["items"]?.array ?? []
+        return Dictionary(uniqueKeysWithValues: items.map { ($0["path"]?.string ?? "", $0["id"] ?? .null) })
+      }
+      try await engine.withWorker {
+        let first = try await engine.follow(run)
+        let before = try await artifacts()
+        #expect(before.keys.sorted() == ["gone.md", "kept.md"])
+        try await engine.database.execute(
+          "update agent_runs set plan = jsonb_set(plan, '{steps,1,with,command}', '\"rm gone.md\"')")
+        _ = try await engine.runs.act(.resume, on: run, as: Engine.alice)
+        let second = try await engine.follow(run, after: #require(first.last?.seq))
+        let after = try await artifacts()
+        #expect(after == before.filter { $0.key == "kept.md" })
+        let announced = try second.filter { $0.kind == "artifact" }.map { try JSON(parsing: $0.payload)["id"] }
+        #expect(announced == after.values.map { $0 })
+      }
+      #expect(try await engine.status(run)["status"] == "completed")
+    }
+  }
+}

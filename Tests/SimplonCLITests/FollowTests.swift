@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import SimplonCore
+import Synchronization
+import Testing
+
+@testable import simplon
+
+/// The client against a server that misbehaves.
+@Suite(.timeLimit(.minutes(1))) struct FollowTests {
+  private let event = "id: 1\nevent: log\ndata: {\"seq\":1,\"kind\":\"log\",\"payload\":{}}\n\n"
+  private let done =
+    "id: 2\nevent: done\ndata: {\"seq\":2,\"kind\":\"done\",\"payload\":{\"status\":\"completed\"}}\n\n"
+
+  private func stream(_ body: String) -> String {
+    CannedServer.answer("200 OK", "Content-Type: text/event-stream", body: body)
+  }
+
+  private func client(_ server: CannedServer) -> ServerClient {
+    ServerClient(url: "http://127.0.0.1:\(server.port)", token: "t")
+  }
+
+  @Test func `a stream that breaks, and one that is asked for too often, goes on where it was`() async throws {
+    let limited = CannedServer.answer(
+      "429 Too Many Requests", "Retry-After: 1", "Content-Type: application/json",
+      body: #"{"code":"request.rate_limited","message":"too many"}"#)
+    let server = CannedServer([stream(event), limited, stream(done)])
+    var kinds = [String]()
+    try await client(server).follow("r") { kinds.append($0.kind) }
+    #expect(kinds == ["log", "done"])
+    let requests = server.requests.withLock { $0 }
+    #expect(requests.map { $0.contains("Last-Event-ID: 1\r\n") } == [false, true, true])
+  }
+
+  @Test func `a run that failed before anything was read ends with 1`() async throws {
+    let status = CannedServer.answer(
+      "200 OK", "Content-Type: application/json", body: #"{"run_id":"r","status":"failed"}"#)
+    let server = CannedServer([CannedServer.answer("204 No Content"), status])
+    await #expect(throws: ExitCode(1)) {
+      try await RunFollower(client: client(server), json: false).follow("r", after: 9)
+    }
+  }
+
+  @Test func `an answer that breaks off is a server that cannot be reached`() async throws {
+    let half = CannedServer.answer("200 OK", "Content-Type: application/json", "Content-Length: 100", body: "{")
+    let server = CannedServer([half])
+    let error = await #expect(throws: SimplonError.self) { try await client(server).call(.get, "/agent/status") }
+    #expect(error?.code == .serverUnreachable)
+  }
+
+  @Test func `a download that breaks off leaves no file`() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "simplon-follow-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let server = CannedServer([CannedServer.answer("200 OK", "Content-Length: 100", body: "half")])
+    let error = await #expect(throws: SimplonError.self) {
+      try await client(server).download("a", to: folder.appending(path: "a").path)
+    }
+    #expect(error?.code == .serverUnreachable)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
+  }
+}
