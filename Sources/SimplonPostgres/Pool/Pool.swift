@@ -46,8 +46,8 @@ actor Pool {
 
   /// How many requests may be on their way on one shared connection.
   ///
-  /// Behind a transaction pooler only one: PgBouncer 1.18 gives the server's connection to another client when one
-  /// transaction ends, even if it has passed on the beginning of the next, and then answers reach the wrong client.
+  /// Behind a transaction pooler only one: with more, answers reached the wrong client behind PgBouncer 1.18, as if it
+  /// gave the server's connection away when one transaction ends although it has passed on the beginning of the next.
   var depth: Int { configuration.pooler ? 1 : 128 }
   /// After how long without an answer a statement holds up those behind it, so that others are preferred.
   static let standstill = Duration.milliseconds(20)
