@@ -47,12 +47,20 @@ struct Program: Sendable {
   /// Runs it to its end, and does something meanwhile.
   @discardableResult
   func run(_ words: String..., during body: @Sendable (Child) async throws -> Void = { _ in }) async throws -> End {
+    try await run(words, during: body)
+  }
+
+  /// Runs it to its end, and does something meanwhile.
+  @discardableResult
+  func run(_ words: [String], during body: @Sendable (Child) async throws -> Void = { _ in }) async throws -> End {
     let name = "\(folder)/\(UInt32.random(in: .min ... .max))"
     let files = try ["out", "errors"].map { ending in
       try FileDescriptor.open(
         FilePath("\(name).\(ending)"), .writeOnly, options: [.create], permissions: .ownerReadWrite)
     }
     var values: [Subprocess.Environment.Key: String] = ["PATH": "/usr/bin:/bin"]
+    // `scripts/test --tsan` needs it in every program that is built for the sanitizer.
+    values["LD_PRELOAD"] = ProcessInfo.processInfo.environment["LD_PRELOAD"]
     for (key, value) in environment { values[Subprocess.Environment.Key(stringLiteral: key)] = value }
     let result = try await Subprocess.run(
       .path(FilePath(Self.path)), arguments: Arguments(words), environment: .custom(values),
