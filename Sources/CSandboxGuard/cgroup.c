@@ -102,14 +102,22 @@ static void kill_members(const char *folder) {
   fclose(file);
 }
 
+// A group is named after its guard's process, and after the namespace that counts it: containers may share a tree of
+// groups, and none of them sees whether another's process lives.
+static unsigned long long own_namespace(void) {
+  struct stat info;
+  return stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
+}
+
 // Removes groups whose guard is gone (it was killed), and first what may have been left in them: a sandbox that nobody
 // limits. A group stays busy until its processes have been reaped; then a later sweep takes it.
 static void sweep(const char *folder) {
   DIR *listing = opendir(folder);
   if (listing == NULL) return;
   for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
-    if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) != 0) continue;
-    pid_t guard = (pid_t)strtol(entry->d_name + sizeof PREFIX - 1, NULL, 10);
+    unsigned long long space;
+    int guard;
+    if (sscanf(entry->d_name, PREFIX "%llu-%d", &space, &guard) != 2 || space != own_namespace()) continue;
     if (guard <= 0 || kill(guard, 0) == 0 || errno != ESRCH) continue;
     char path[4352];
     snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
@@ -122,8 +130,8 @@ static void sweep(const char *folder) {
 static bool add(struct cgroup *group, const char *parent) {
   sweep(parent);
   char *path = group->path[group->count];
-  if (snprintf(path, sizeof group->path[0], "%s/" PREFIX "%d", parent, (int)getpid()) >= (int)sizeof group->path[0])
-    return false;
+  size_t room = sizeof group->path[0];
+  if (snprintf(path, room, "%s/" PREFIX "%llu-%d", parent, own_namespace(), (int)getpid()) >= (int)room) return false;
   rmdir(path);
   if (mkdir(path, 0755) != 0) return false;
   group->count += 1;

@@ -26,6 +26,7 @@ struct guard {
   struct cgroup group;
   struct child child;
   int signals, folder, inside;  // inside: a pidfd of the namespace's first process
+  pid_t first;  // that process, or the program itself when bare
   uint64_t started, lease, next_sample;
   uint64_t passed[2];
   bool cut[2];
@@ -120,6 +121,7 @@ static void take_status(struct guard *guard) {
   if (at == NULL || strchr(at, '\n') == NULL) return;
   pid_t pid = (pid_t)strtol(at + strlen("\"child-pid\":"), NULL, 10);
   guard->inside = (int)syscall(SYS_pidfd_open, pid, 0);
+  guard->first = pid;
   if (guard->inside < 0 || !limit_processes(&guard->spec, pid) || write(guard->child.release, "1", 1) != 1)
     end_sandbox(guard, R_FAILED, "the guard could not limit the sandbox's processes");
 }
@@ -137,12 +139,18 @@ static void take_signal(struct guard *guard) {
   }
 }
 
+static uint64_t deadline(const struct guard *guard) {
+  uint64_t timeout = guard->started + guard->spec.number[N_TIMEOUT] * MILLISECOND;
+  return guard->lease < timeout ? guard->lease : timeout;
+}
+
 static void check_limits(struct guard *guard, uint64_t now) {
   if (guard->reason != R_NONE) return;
   if (now >= guard->lease) end_sandbox(guard, R_LEASE, "the lease was not confirmed in time");
-  else if (now - guard->started >= guard->spec.number[N_TIMEOUT] * MILLISECOND) end_sandbox(guard, R_TIMEOUT, "");
+  else if (now >= deadline(guard)) end_sandbox(guard, R_TIMEOUT, "");
   else if (now >= guard->next_sample) {
-    if (!usage_within(guard->folder, &guard->spec, guard->why, sizeof guard->why))
+    if (!usage_within(
+          guard->folder, &guard->spec, guard->first, deadline(guard), guard->why, sizeof guard->why))
       end_sandbox(guard, R_DISK, guard->why);
     // A long walk is repeated the less often, so that it never takes more than a tenth of a processor.
     uint64_t took = simplon_guard_clock() - now;
@@ -151,8 +159,7 @@ static void check_limits(struct guard *guard, uint64_t now) {
 }
 
 static int milliseconds_left(const struct guard *guard, uint64_t now) {
-  uint64_t until = guard->started + guard->spec.number[N_TIMEOUT] * MILLISECOND;
-  if (guard->lease < until) until = guard->lease;
+  uint64_t until = deadline(guard);
   if (guard->next_sample < until) until = guard->next_sample;
   // At most one sample's time: the clock of poll stands still while the machine sleeps, that of the deadlines does not.
   if (until <= now) return guard->reason == R_NONE ? 0 : SAMPLE_MS;
@@ -264,6 +271,7 @@ int simplon_guard_main(void) {
     end_sandbox(guard, R_FAILED, "the control group that limits the sandbox could not be made");
   else {
     launch(&guard->child, &guard->spec, &guard->group);
+    if (guard->spec.bwrap == NULL) guard->first = guard->child.pid;
     if (guard->child.pid > 0) watch(guard);
     else end_sandbox(guard, R_FAILED, strerror(errno));
   }

@@ -102,8 +102,17 @@ struct child {
 // Starts it. On failure pid is -1 and errno says why.
 void launch(struct child *child, const struct spec *spec, const struct cgroup *group);
 
-// usage.c: whether the work folder is within its limits; `why` gets a sentence when it is not.
-bool usage_within(int folder, const struct spec *spec, char *why, size_t room);
+// usage.c
+// Whether the sandbox is within the limits of its work folder; `why` gets a sentence when it is not. `first` is the
+// process above all of its others, 0 while there is none; the look at them ends at the time `until`.
+bool usage_within(int folder, const struct spec *spec, pid_t first, uint64_t until, char *why, size_t room);
+struct stat;
+uint64_t file_bytes(const struct stat *info);
+
+// held.c
+// Adds up removed files that a process and those below it hold open: they are in no folder and take room all the same.
+void held_count(
+  const struct spec *spec, pid_t first, dev_t device, uint64_t until, uint64_t *bytes, uint64_t *files);
 
 // output.c: frames on descriptor 1, never blocking.
 struct output {

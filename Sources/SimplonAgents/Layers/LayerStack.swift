@@ -8,7 +8,7 @@ package struct LayerStack: Sendable {
     package let stepID: String
     /// What it left.
     package let manifest: LayerManifest
-    /// Whether it needs another step, directly or not: over that one's layer its own wins.
+    /// Whether it needs another step, directly or through others: over that one's layer its own wins.
     package let needs: @Sendable (_ other: String) -> Bool
 
     /// Makes a layer.
@@ -19,11 +19,26 @@ package struct LayerStack: Sendable {
     }
   }
 
-  /// In any order.
+  /// Each after those of all steps that it needs.
   package let layers: [Layer]
 
-  /// Makes a stack.
+  /// Makes a stack of layers, each after those of all steps that it needs.
   package init(_ layers: [Layer] = []) { self.layers = layers }
+
+  /// What is at one path: the entry that stands there, and which layers left it, the last first.
+  private struct Place {
+    let entry: LayerEntry
+    var writers: [Int]
+
+    /// Adds a layer that comes before those; the result is one that it conflicts with.
+    mutating func join(_ other: LayerEntry, _ index: Int, isOverridden: (_ writer: Int) -> Bool) -> Int? {
+      if other == entry {
+        writers.append(index)
+        return nil
+      }
+      return writers.contains(where: isOverridden) ? nil : writers.first
+    }
+  }
 
   /// All layers joined.
   ///
@@ -31,27 +46,26 @@ package struct LayerStack: Sendable {
   /// the same content twice is no conflict.
   /// - Throws: `run.artifact_conflict` with `details` `{path, steps}`; `storage.damaged` when a folder is missing.
   package func view() throws(SimplonError) -> LayerView {
-    var writers = [LayerPath: [Int]]()
-    for (index, layer) in layers.enumerated() {
-      for path in layer.manifest.entries.keys { writers[path, default: []].append(index) }
-    }
-    var joined = [LayerPath: (entry: LayerEntry, writer: Int)]()
-    for path in writers.keys.sorted() {
-      let writing = writers[path] ?? []
-      let last = writing.filter { one in
-        !writing.contains { layers[$0].needs(layers[one].stepID) }
+    var joined = [LayerPath: Place]()
+    var wrong: (path: LayerPath, one: Int, other: Int)?
+    // Backwards, so that nothing that comes later can override what a path already has. Needs are followed through, so
+    // a layer that agrees need not be asked whether it is overridden itself: what it overrides is, either way.
+    for (index, layer) in layers.enumerated().reversed() {
+      for (path, entry) in layer.manifest.entries {
+        let other = joined[path, default: Place(entry: entry, writers: [])].join(entry, index) {
+          layers[$0].needs(layer.stepID)
+        }
+        if let other, wrong.map({ path < $0.path }) ?? true { wrong = (path, other, index) }
       }
-      guard let first = last.first, let entry = layers[first].manifest.entries[path] else { continue }
-      for other in last where layers[other].manifest.entries[path] != entry { throw conflict(first, other, at: path) }
-      joined[path] = (entry, first)
     }
+    if let wrong { throw conflict(wrong.one, wrong.other, at: wrong.path) }
     for (path, own) in joined where own.entry != .deleted {
       guard let parent = path.parent else { continue }
       guard let above = joined[parent] else {
-        throw SimplonError(.storageDamaged, "the layer of step \"\(layers[own.writer].stepID)\" lacks a folder")
+        throw SimplonError(.storageDamaged, "the layer of step \"\(layers[own.writers[0]].stepID)\" lacks a folder")
       }
       // One step removed or replaced the folder in which the other one wrote.
-      guard above.entry.isDirectory else { throw conflict(above.writer, own.writer, at: path) }
+      guard above.entry.isDirectory else { throw conflict(above.writers[0], own.writers[0], at: path) }
     }
     return LayerView(joined: joined.compactMapValues { $0.entry == .deleted ? nil : $0.entry })
   }

@@ -30,13 +30,15 @@ final class RunLayers: Sendable {
     }
   }
 
-  /// What these steps left, by the hashes of their layers; a step without one touched no file.
+  /// What these steps left, in any order, by the hashes of their layers; a step without one touched no file.
   ///
   /// - Throws: `storage.unavailable`, `storage.damaged`.
   func stack(of steps: [String], in plan: Plan, hashes: [String: String]) async throws -> LayerStack {
+    let steps = Set(steps)
     var layers = [LayerStack.Layer]()
-    for id in steps {
-      guard let hash = hashes[id] else { continue }
+    for index in plan.graph.order {
+      let id = plan.steps[index].id
+      guard steps.contains(id), let hash = hashes[id] else { continue }
       var manifest = state.withLock { $0.manifests[hash] }
       if manifest == nil {
         let read = try await blobs.layer(hash, for: user)

@@ -17,7 +17,7 @@ enum GuardFrame {
   ) -> [UInt8] {
     let numbers: [UInt64] = [
       0, UInt64(user.uid), UInt64(user.gid), cgroup, word(limits.memory), word(limits.processes),
-      word(limits.processor), word(limits.workBytes), word(limits.workFiles), word(limits.minimumFree),
+      word(limits.cpu), word(limits.workBytes), word(limits.workFiles), word(limits.minimumFree),
       word(limits.output), UInt64(max(1, job.timeout.milliseconds)), deadline, word(limits.descriptors),
     ]
     var out = frame("N", numbers.flatMap { bytes($0) })

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import SimplonCore
 
 #if canImport(Glibc)
@@ -26,12 +27,15 @@ struct Program: Sendable {
 extension Sandbox {
   /// Waits for a place, makes a folder for one step, and removes it when the work is done, whichever way.
   ///
+  /// Users take turns. `onWait` is called when there is no place at once, with the number of programs that are running.
   /// - Throws: `CancellationError` while it waits, `tool.unavailable`, `storage.*`, and what the body throws.
-  func withFolder<Value>(_ body: (_ folder: String) async throws -> Value) async throws -> Value {
+  func withFolder<Value>(
+    for user: UUID?, onWait: (_ running: Int) -> Void = { _ in }, _ body: (_ folder: String) async throws -> Value
+  ) async throws -> Value {
     guard let scratch else {
       throw SimplonError(.toolUnavailable, "there is no folder for running steps", retry: .backoff)
     }
-    return try await places.withRoom {
+    return try await places.withRoom(for: user, onWait: onWait) {
       let folder = try scratch.make()
       do {
         let value = try await body(folder)

@@ -89,7 +89,7 @@ extension Sandbox {
     lease.extend(by: .seconds(60), from: Lease.now())
     var text = [UInt8]()
     do {
-      let exit = try await sandbox.withFolder { folder in
+      let exit = try await sandbox.withFolder(for: nil) { folder in
         let program = Program(words: ["/bin/sh"], fileName: "program.sh", text: script, input: .null, environment: [:])
         return try await sandbox.run(program, in: folder, timeout: .seconds(30), lease: lease) { text += $1 }
       }

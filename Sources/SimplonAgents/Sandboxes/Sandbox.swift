@@ -28,7 +28,9 @@ package struct Sandbox: Sendable {
     package var user = SandboxUser.nobody
     /// What each sandbox may use.
     package var limits = SandboxLimits()
-    /// How many there may be at once; further steps wait, and their time begins with their turn.
+    /// How many there may be at once, one user's at most all but one.
+    ///
+    /// Further steps wait, and their time begins with their turn.
     package var atOnce = 2 * max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
     /// Counts the sandboxes that were killed; nil for the process's own metrics.
     package var metrics: (any MetricsFactory)?
@@ -62,7 +64,9 @@ package struct Sandbox: Sendable {
     self.configuration = configuration
     self.level = level
     self.scratch = scratch
-    places = Semaphore(configuration.atOnce)
+    let waiting = Gauge(
+      label: "simplon_sandbox_waiting_steps", factory: configuration.metrics ?? MetricsSystem.factory)
+    places = Semaphore(configuration.atOnce) { waiting.record($0) }
   }
 
   /// Runs a program to its end.

@@ -8,8 +8,8 @@ package struct SandboxLimits: Sendable, Hashable {
   package var memory = 1 << 30
   /// Processes and threads.
   package var processes = 128
-  /// Thousandths of one processor.
-  package var processor = 1000
+  /// Thousandths of one CPU.
+  package var cpu = 1000
   /// Bytes in `/tmp` and in `/dev/shm`, each.
   package var temporary = 256 << 20
   /// Bytes in the work folder.

@@ -1,4 +1,5 @@
 import SimplonCore
+import Synchronization
 import Testing
 
 @testable import SimplonAgents
@@ -33,7 +34,6 @@ struct LayerStackTests {
       try layer("c", after: ["a", "b"], ["y": .deleted, "x": file("3")]),
     ]
     #expect(try paths(layers) == ["x": file("3"), "z": file("2")])
-    #expect(try paths(layers.reversed()) == ["x": file("3"), "z": file("2")])
   }
 
   @Test func `parallel steps that left the same agree`() throws {
@@ -72,6 +72,55 @@ struct LayerStackTests {
           ["x": file("9"), "d": .deleted, "d/old": .deleted, "d/new": .deleted])
       ]
     #expect(try paths(joined) == ["x": file("9")])
+  }
+
+  /// How often a step was asked what it needs.
+  private final class Questions: Sendable {
+    let count = Mutex(0)
+  }
+
+  private func stack(_ steps: Int, _ questions: Questions, _ manifest: (Int) throws -> LayerManifest) throws
+    -> LayerStack
+  {
+    LayerStack(
+      try (0..<steps).map { index in
+        LayerStack.Layer(stepID: String(index), manifest: try manifest(index)) { other in
+          questions.count.withLock { $0 += 1 }
+          return Int(other).map { $0 < index } ?? false
+        }
+      })
+  }
+
+  @Test func `joining layers takes as many questions as there are layers, not their square`() throws {
+    let path = try LayerPath("f")
+    let questions = Questions()
+    // Each writes it anew; each makes it like the others; by turns.
+    for kinds in [1000, 1, 2] {
+      questions.count.withLock { $0 = 0 }
+      let layers = try stack(1000, questions) { LayerManifest([path: .symlink(target: String($0 % kinds))]) }
+      #expect(try layers.view().entries == [path: .symlink(target: String(999 % kinds))])
+      #expect(questions.count.withLock { $0 } < 1000)
+    }
+  }
+
+  @Test func `a step that agrees with what overrides it covers no more than that does`() throws {
+    // `c` sees `b` and `a`; `d` saw neither of them and left something else.
+    let layers = [
+      try layer("a", ["x": file("1")]), try layer("b", after: ["a"], ["x": file("2")]),
+      try layer("d", ["x": file("3")]), try layer("c", after: ["a", "b"], ["x": file("1")]),
+    ]
+    let error = #expect(throws: SimplonError.self) { try LayerStack(layers).view() }
+    #expect(error?.details == ["path": "x", "steps": ["c", "d"]])
+    #expect(try paths([layers[0], layers[1], layers[3]]) == ["x": file("1")])
+  }
+
+  @Test func `of several conflicts the first path's is named`() throws {
+    let names = (10..<60).map { "f\($0)" }
+    func layer(_ id: String) throws -> LayerStack.Layer {
+      try self.layer(id, Dictionary(uniqueKeysWithValues: names.map { ($0, .symlink(target: id)) }))
+    }
+    let error = #expect(throws: SimplonError.self) { try LayerStack([layer("a"), layer("b")]).view() }
+    #expect(error?.details == ["path": "f10", "steps": ["a", "b"]])
   }
 
   @Test func `two spellings that look alike are two files`() throws {

@@ -30,6 +30,19 @@ struct RunLayersTests {
     #expect(error?.code == .storageUnavailable)
   }
 
+  @Test func `a later step's layer wins, wherever the plan has it`() async throws {
+    let folder = try TemporaryFolder()
+    let blobs = try BlobStore(root: folder.path + "/blobs")
+    let plan = try Plan(
+      json: ["steps": [["id": "late", "tool": "noop", "needs": ["early"]], ["id": "early", "tool": "noop"]]],
+      tools: ToolBox.catalog)
+    let layers = RunLayers(blobs: blobs, user: nil)
+    layers.keep(LayerManifest([try LayerPath("x"): .directory(mode: 0o755)]), hash: "1")
+    layers.keep(LayerManifest([try LayerPath("x"): .directory(mode: 0o700)]), hash: "2")
+    let stack = try await layers.stack(of: plan.steps.map(\.id), in: plan, hashes: ["early": "1", "late": "2"])
+    #expect(try stack.view().entries == [try LayerPath("x"): .directory(mode: 0o700)])
+  }
+
   @Test func `layers that are too large for memory are read when they are needed`() async throws {
     let folder = try TemporaryFolder()
     let blobs = try BlobStore(root: folder.path + "/blobs")

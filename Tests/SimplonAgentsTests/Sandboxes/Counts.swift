@@ -1,7 +1,7 @@
 import CoreMetrics
 import Synchronization
 
-/// Metrics of which only counters are kept: one line for each time that one was counted up.
+/// Metrics of which only counters and gauges are kept: one line for each time that one was counted up or set.
 final class Counts: MetricsFactory {
   private let lines = Mutex([String]())
 
@@ -12,7 +12,7 @@ final class Counts: MetricsFactory {
   }
 
   func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-    NOOPMetricsHandler.instance
+    Handler(counts: self, line: label)
   }
 
   func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler { NOOPMetricsHandler.instance }
@@ -21,7 +21,7 @@ final class Counts: MetricsFactory {
   func destroyRecorder(_ handler: any RecorderHandler) {}
   func destroyTimer(_ handler: any TimerHandler) {}
 
-  private final class Handler: CounterHandler {
+  private final class Handler: CounterHandler, RecorderHandler {
     let counts: Counts
     let line: String
 
@@ -31,6 +31,8 @@ final class Counts: MetricsFactory {
     }
 
     func increment(by amount: Int64) { counts.lines.withLock { $0 += Array(repeating: line, count: Int(amount)) } }
+    func record(_ value: Int64) { counts.lines.withLock { $0.append("\(line) \(value)") } }
+    func record(_ value: Double) { record(Int64(value)) }
     func reset() {}
   }
 }

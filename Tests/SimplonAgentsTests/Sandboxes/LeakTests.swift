@@ -1,5 +1,6 @@
 import Glibc
 import SimplonCore
+import Subprocess
 import Testing
 
 @testable import SimplonAgents
@@ -177,6 +178,17 @@ import Testing
       "unshare --user --map-root-user id -u; unshare --net true; echo end")
     #expect(result.stdout == "end\n")
     #expect(result.stderr.contains("Operation not permitted"))
+  }
+
+  @Test func `bubblewrap lets no user namespace be made inside, with no filter to help it`() async throws {
+    let user = geteuid() == 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
+    let words =
+      user + ["bwrap"] + BubblewrapArguments.arguments(SandboxLimits()) + ["/usr/bin/unshare", "--user", "/bin/true"]
+    let result = try await run(
+      .name("sh"), arguments: Arguments(["-c", "exec \"$@\"", "sh"] + words), output: .discarded,
+      error: .string(limit: 1000))
+    #expect(result.terminationStatus == .exited(1))
+    #expect(result.standardError.contains("unshare failed"))
   }
 
   @Test(arguments: Setting.usable)

@@ -120,6 +120,31 @@ import Testing
     #expect(await eventually { before.isSuperset(of: abandonedGroups()) })
   }
 
+  @Test(.enabled(if: geteuid() == 0)) func `groups of guards that another namespace counts are left alone`()
+    async throws
+  {
+    let playground = try await Playground()
+    guard playground.sandbox.level.kind == .cgroup1 || playground.sandbox.level.kind == .cgroup2 else { return }
+    let mark = uniqueMark()
+    let task = Task { try await playground.shell("exec sleep \(mark)") }
+    #expect(await eventually { !processes(with: "sleep\0\(mark)").isEmpty })
+    let process = try #require(processes(with: "sleep\0\(mark)").first)
+    let group = try #require(controlGroups(of: "\(process)").first { $0.contains("/simplon-") })
+    var info = stat()
+    try #require(stat("/proc/self/ns/pid", &info) == 0)
+    let start = try #require(group.firstRange(of: "/simplon-"))
+    #expect(group[start.upperBound...].hasPrefix("\(info.st_ino)-"))
+    // No process has that number, here.
+    let own = "\(group[..<start.upperBound])\(info.st_ino)-999999999"
+    let other = "\(group[..<start.upperBound])1-999999999"
+    for path in [own, other] { try #require(mkdir(path, 0o755) == 0) }
+    defer { rmdir(other) }
+    _ = try await playground.shell("true")
+    #expect(access(own, F_OK) != 0 && access(other, F_OK) == 0)
+    task.cancel()
+    _ = try? await task.value
+  }
+
   @Test func `nothing of a step's folder stays`() async throws {
     for setting in Setting.usable {
       let playground = try await Playground(setting)
@@ -183,20 +208,28 @@ import Testing
   }
 }
 
+/// The folders of a process's control groups that can be seen here.
+func controlGroups(of process: String) -> [String] {
+  let bytes = (try? File("/proc/\(process)/cgroup", O_RDONLY, for: "look").read()) ?? []
+  return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
+    let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+    guard parts.count == 3 else { return nil }
+    let path = "/sys/fs/cgroup/\(parts[1])\(parts[2])"
+    return access(path, F_OK) == 0 ? path : nil
+  }
+}
+
+/// The control groups of guards, living and dead.
+func guardsGroups() -> [String] {
+  controlGroups(of: "self").flatMap { path in
+    let names = (try? File(path, O_RDONLY | O_DIRECTORY, for: "look").names().compactMap(\.text)) ?? []
+    return names.filter { $0.hasPrefix("simplon-") }.map { "\(path)/\($0)" }
+  }
+}
+
 /// Control groups whose guard is gone.
 func abandonedGroups() -> [String] {
-  var found = [String]()
-  for process in (try? File("/proc/self/cgroup", O_RDONLY, for: "look").read()).map({
-    String(decoding: $0, as: UTF8.self)
-  })?
-  .split(separator: "\n") ?? [] {
-    let parts = process.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-    guard parts.count == 3 else { continue }
-    let path = "/sys/fs/cgroup/\(parts[1])\(parts[2])"
-    let names = (try? File(path, O_RDONLY | O_DIRECTORY, for: "look").names().compactMap(\.text)) ?? []
-    for name in names where name.hasPrefix("simplon-") {
-      if let pid = pid_t(name.dropFirst(8)), kill(pid, 0) != 0, errno == ESRCH { found.append("\(path)/\(name)") }
-    }
+  guardsGroups().filter { group in
+    group.split(separator: "-").last.flatMap { pid_t($0) }.map { kill($0, 0) != 0 && errno == ESRCH } ?? false
   }
-  return found
 }

@@ -85,7 +85,7 @@ import Testing
 
   @Test func `the control group has the limits`() async throws {
     let playground = try await Playground {
-      $0.processor = 200
+      $0.cpu = 200
       $0.memory = 100 << 20
       $0.processes = 33
     }
@@ -127,6 +127,14 @@ import Testing
     #expect(all.contains { $0.level == "warn" && $0.stream == "stdout" })
   }
 
+  @Test(arguments: [65_536, 65_537])
+  func `the output is whole up to its limit and cut after it`(_ count: Int) async throws {
+    let playground = try await Playground { $0.output = 65_536 }
+    let result = try await playground.shell("head -c \(count) /dev/zero | tr '\\0' a")
+    #expect(result.stdout.utf8.count == 65_536)
+    #expect(result.output["truncated"] == .bool(count > 65_536))
+  }
+
   @Test func `a flood of empty lines is cut sooner, and the output keeps them`() async throws {
     let playground = try await Playground { $0.output = 1 << 18 }
     let lines = Collected()
@@ -158,6 +166,50 @@ import Testing
     }
   }
 
+  @Test(arguments: Setting.usable)
+  func `removed files that are still open count`(_ setting: Setting) async throws {
+    let playground = try await Playground(setting) { $0.workBytes = 32 << 20 }
+    // By a grandchild, in a thread with descriptors of its own where it can have them (0x10f00: CLONE_THREAD and what it
+    // needs, without CLONE_FILES), with nothing in the folder.
+    let result = try await playground.python(
+      """
+      import os, time
+      if os.fork() == 0 and os.fork() == 0:
+          files = []
+          for i in range(4):
+              files.append(open('u', 'wb'))
+              os.unlink('u')
+              files[-1].write(bytes(12 << 20))
+              files[-1].flush()
+          time.sleep(20)
+      time.sleep(20)
+      """)
+    #expect(result.error?.code == .toolLimit && result.error?.message.contains("more bytes") == true)
+  }
+
+  @Test(arguments: Setting.usable)
+  func `a removed file counts once, however many have it, and what is in memory does not`(_ setting: Setting)
+    async throws
+  {
+    let playground = try await Playground(setting) { $0.workBytes = 32 << 20 }
+    let result = try await playground.python(
+      """
+      import os, threading, time
+      files = []
+      for path in ('u', '/tmp/u', '/dev/shm/u'):
+          files.append(open(path, 'wb'))
+          os.unlink(path)
+          files[-1].write(bytes(20 << 20))
+          files[-1].flush()
+      threading.Thread(target=lambda: time.sleep(1)).start()
+      for i in range(4):
+          if os.fork() == 0: break
+      time.sleep(1)
+      print('done', flush=True)
+      """)
+    #expect(result.error == nil && result.stdout.hasSuffix("done\n"), "\(result.stderr)")
+  }
+
   @Test func `what nobody can see still may not fill the disk`() async throws {
     // More than any disk has free: as if the tool's removed file had taken all.
     let playground = try await Playground { $0.minimumFree = 1 << 60 }
@@ -176,6 +228,26 @@ import Testing
   @Test func `there are few descriptors and no core files`() async throws {
     let result = try await Playground { $0.descriptors = 100 }.shell("ulimit -n; ulimit -c; ulimit -H -n")
     #expect(result.stdout == "100\n0\n100\n")
+  }
+
+  @Test(arguments: Setting.usable)
+  func `each process has little of what the machine has little of`(_ setting: Setting) async throws {
+    let playground = try await Playground(setting) {
+      $0.workBytes = 32 << 20
+      $0.cpu = 2000
+    }
+    let result = try await playground.python(
+      """
+      import resource as r
+      for name in ('FSIZE', 'CPU', 'MEMLOCK', 'MSGQUEUE', 'NICE'): print(*r.getrlimit(getattr(r, 'RLIMIT_' + name)))
+      print(open('/proc/self/oom_score_adj').read())
+      """, timeout: .seconds(10))
+    let numbers = result.stdout.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+    try #require(numbers.count == 11, "\(result.stdout) \(result.stderr)")
+    // Ten seconds on two processors, and five to spare.
+    #expect(Array(numbers[..<4]) == [32 << 20, 32 << 20, 25, 25])
+    #expect(numbers[4] == numbers[5] && (0...1 << 20).contains(numbers[4]))
+    #expect(Array(numbers[6...]) == [0, 0, 0, 0, 900])
   }
 
   @Test(arguments: Setting.usable)

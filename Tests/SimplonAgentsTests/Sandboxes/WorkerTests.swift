@@ -28,7 +28,7 @@ import Testing
     let guardProcess: pid_t
     let workerProcess: pid_t
 
-    var hasGroup: Bool { abandonedGroups().contains { $0.hasSuffix("/simplon-\(guardProcess)") } }
+    var hasGroup: Bool { guardsGroups().contains { $0.hasSuffix("-\(guardProcess)") } }
     var isAlive: Bool { !processes(with: "sleep\0\(mark)").isEmpty }
   }
 
@@ -84,7 +84,7 @@ import Testing
       #expect(await eventually { !stage.isAlive })
       let now = Lease.now()
       #expect(now >= stage.deadline && now < stage.deadline + 2_000_000_000)
-      #expect(processes(with: stage.mark).isEmpty)
+      #expect(await eventually { processes(with: stage.mark).isEmpty })
       // The guard goes too, though nobody reads what it says.
       #expect(await eventually { isGone(stage.guardProcess) })
       kill(stage.workerProcess, SIGCONT)
