@@ -21,7 +21,8 @@ struct Simplon: AsyncParsableCommand {
 
 @main
 enum Main {
-  /// Exit codes: 0 done, 1 the work failed, 2 wrong usage, 3 something could not be reached, 130 cut short by a signal.
+  /// Exit codes: 0 done, 1 the work failed, 2 wrong usage, 3 something could not be reached, 130 cut short by a signal,
+  /// 141 (as from SIGPIPE) nobody reads the output any more.
   static func main() async {
     // The same binary is the guard of its sandboxes; nothing may run before it.
     if CommandLine.arguments.dropFirst().first == "__guard" { exit(simplon_guard_main()) }
@@ -47,6 +48,8 @@ enum Main {
       return code(of: error)
     } catch is CancellationError {
       return 130
+    } catch let error as Print.Failure {
+      return code(of: error, asJSON: asJSON)
     } catch {
       let code = Simplon.exitCode(for: error)
       guard code.isSuccess || error is ExitCode || code == .validationFailure else {
@@ -57,10 +60,23 @@ enum Main {
       if code == .validationFailure, asJSON {
         Print.error(SimplonError(.requestInvalid, Simplon.message(for: error), hint: "See --help."), asJSON: true)
       } else if !message.isEmpty {
-        code.isSuccess ? Print.out(message) : Print.note(message)
+        guard code.isSuccess else {
+          Print.note(message)
+          return code == .validationFailure ? 2 : code.rawValue
+        }
+        do { try Print.out(message) } catch { return Self.code(of: error, asJSON: asJSON) }
       }
       return code == .validationFailure ? 2 : code.rawValue
     }
+  }
+
+  private static func code(of failure: Print.Failure, asJSON: Bool) -> Int32 {
+    guard case .system(let number) = failure else { return 128 + SIGPIPE }
+    Print.error(
+      SimplonError(
+        number == ENOSPC ? .storageFull : .storageUnavailable,
+        "the output cannot be written: \(String(cString: strerror(number)))"), asJSON: asJSON)
+    return 1
   }
 
   private static func code(of error: SimplonError) -> Int32 {

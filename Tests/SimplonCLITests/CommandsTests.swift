@@ -32,7 +32,9 @@ struct CommandsTests {
         try await run(RunCommand.self, ["a prompt", "--data", data, "--json", "--idempotency-key", "k"])
         try await run(StatusCommand.self, ["--data", data])
         try await run(StatusCommand.self, ["--data", data, "--json"])
-        try await run(TokenCommand.self, ["--sub", UUID().uuidString, "--data", data])
+        for more in [[], ["--json"]] {
+          try await run(TokenCommand.self, ["--sub", UUID().uuidString, "--data", data] + more)
+        }
         try await run(RunsList.self, ["--data", data])
         let client = try await ServerOptions.parse(["--data", data]).client()
         let runs = try await client.call(.get, "/agent/status")["runs"]?.array ?? []
@@ -92,7 +94,7 @@ struct CommandsTests {
 
   @Test(arguments: [
     ["run"], ["run", "a prompt", "--plan", "x"], ["run", "a prompt", "--attach", "x"], ["dev", "--port", "70000"],
-    ["token", "--sub", "x", "--nonsense"], ["nonsense"],
+    ["token", "--sub", "x"], ["token", "--sub", "x", "--nonsense"], ["nonsense"],
   ])
   func `wrong words are refused with the usage`(arguments: [String]) {
     #expect(throws: (any Error).self) { try Simplon.parseAsRoot(arguments) }

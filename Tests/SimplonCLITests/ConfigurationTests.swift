@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SimplonAgents
 import SimplonCore
 import SimplonIdentity
 import SimplonPostgres
@@ -72,6 +73,14 @@ struct ConfigurationTests {
       #expect(error?.code == .configInvalid)
       #expect(error?.message.contains(setting.name) == true && error?.message.contains(setting.range) == true)
     }
+  }
+
+  @Test(arguments: [Setting.databaseURL, .directURL])
+  func `a wrong value that is a secret is not told`(_ setting: Setting) async throws {
+    let reader = try await reader([setting.name: "swordfish"])
+    let error = #expect(throws: SimplonError.self) { try reader.check() }
+    #expect(error?.message.contains(setting.name) == true)
+    #expect(error.map { String(reflecting: $0) + $0.json.text }?.contains("swordfish") == false)
   }
 
   @Test func `the environment's own names beat the common ones, and only where one was chosen`() async throws {
@@ -148,13 +157,21 @@ struct ConfigurationTests {
     #expect(throws: (any Error).self) { try ServeCommand.parse(["--env", "staging"]) }
   }
 
+  private func settings(_ variables: [String: String]) async throws -> Stack.Settings {
+    try Stack.Settings(
+      await reader(variables), callers: DatabaseAddress(dsn: "postgresql://h/d"),
+      engine: DatabaseAddress(dsn: "host=h"), direct: DatabaseAddress(dsn: "host=direct"), issuers: [],
+      keys: APIKeys())
+  }
+
+  @Test func `events and runs are kept for ever, or each for its own time`() async throws {
+    let unset = try await settings([:]).worker
+    #expect(unset.logRetention == nil && unset.runRetention == nil)
+    let worker = try await settings(["SIMPLON_LOG_RETENTION": "90d", "SIMPLON_RUN_RETENTION": "30d"]).worker
+    #expect(worker.logRetention == .seconds(90 * 86_400) && worker.runRetention == .seconds(30 * 86_400))
+  }
+
   @Test func `the sessions of both logins find tables in the schema, but for those through a pooler`() async throws {
-    func settings(_ variables: [String: String]) async throws -> Stack.Settings {
-      try Stack.Settings(
-        await reader(variables), callers: DatabaseAddress(dsn: "postgresql://h/d"),
-        engine: DatabaseAddress(dsn: "host=h"), direct: DatabaseAddress(dsn: "host=direct"), issuers: [],
-        keys: APIKeys())
-    }
     let direct = try await settings(["SUPABASE_AGENT_SCHEMA": "agents"])
     #expect(direct.callers.dsn == "postgresql://h/d?options=-csearch_path%3Dagents")
     #expect(direct.engine.dsn == "host=h options='-csearch_path=agents'")

@@ -41,6 +41,21 @@ import Testing
     }
   }
 
+  @Test func `output that nobody reads ends the following`() async throws {
+    let server = CannedServer([stream(event), stream(event)])
+    await #expect(throws: Print.Failure.readerGone) {
+      try await client(server).follow("r") { _ in throw Print.Failure.readerGone }
+    }
+    #expect(server.requests.withLock { $0.count } == 1)
+  }
+
+  @Test func `an answer may nest deeper than what was sent`() async throws {
+    let nested = String(repeating: "[", count: 140) + String(repeating: "]", count: 140)
+    let server = CannedServer([CannedServer.answer("200 OK", "Content-Type: application/json", body: nested)])
+    let answer = try await client(server).call(.get, "/agent/status")
+    #expect(answer.array?.count == 1)
+  }
+
   @Test func `an answer that breaks off is a server that cannot be reached`() async throws {
     let half = CannedServer.answer("200 OK", "Content-Type: application/json", "Content-Length: 100", body: "{")
     let server = CannedServer([half])

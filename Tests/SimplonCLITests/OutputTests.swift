@@ -2,13 +2,31 @@ import Testing
 
 @testable import simplon
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 @Suite struct OutputTests {
   @Test(arguments: [
     ("\u{1B}]0;title\u{07}x", " ]0;title x"), ("a\r\nb\tc", "a  b\tc"), ("\u{9B}31mred\u{7F}", " 31mred "),
-    ("grün ✓", "grün ✓"),
+    ("grün ✓", "grün ✓"), ("a\u{2028}b\u{202E}c\u{2066}d", "a b c d"),
   ])
   func `what would steer a terminal is taken out of a text`(_ text: String, _ expected: String) {
     #expect(Print.clean(text) == expected)
+  }
+
+  @Test func `what nobody reads or cannot be written is no success`() throws {
+    signal(SIGPIPE, SIG_IGN)
+    var ends: [CInt] = [0, 0]
+    try #require(pipe(&ends) == 0)
+    close(ends[0])
+    #expect(throws: Print.Failure.readerGone) { try Print.write("x", to: ends[1]) }
+    close(ends[1])
+    let full = open("/dev/full", O_WRONLY)
+    #expect(throws: Print.Failure.system(ENOSPC)) { try Print.write("x", to: full) }
+    close(full)
   }
 
   @Test func `a bar shows amount, rate and time left`() {

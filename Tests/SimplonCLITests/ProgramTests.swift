@@ -53,7 +53,7 @@ import Testing
         #expect(made.lines.last?["kind"] == "done")
         let run = try #require(made.lines.first?["run_id"]?.string)
         let shown = try await program.run("run", "--plan", "plan.yaml", "--follow")
-        #expect(shown.out.contains("\u{1B}[31mred"), "what is no terminal gets the bytes as they are")
+        #expect(shown.out.contains(" [31mred"), "no tool steers the terminal of whoever looks later")
 
         let list = try await program.run("runs", "list", "--json")
         #expect(names(list.lines.first) == ["runs", "next_cursor"])
@@ -127,6 +127,22 @@ import Testing
     }
   }
 
+  @Test func `migrations go past the pooler where there is a way`() async throws {
+    try await withFolder { folder in
+      try await withTestDatabase { database in
+        var program = Program(
+          folder: folder, environment: ["DATABASE_URL": "host=/nowhere", "DATABASE_DIRECT_URL": database.owner])
+        let status = try await program.run("db", "status", "--json")
+        #expect(status.code == 0 && status.lines.first?["current"] == true, "\(status.errors)")
+        program.environment["DATABASE_DIRECT_URL"] = nil
+        let refused = try await program.run("db", "status", "--json")
+        #expect(refused.code == 3)
+        let named = try await program.run("db", "status", "--db-url", database.owner)
+        #expect(named.code == 0)
+      }
+    }
+  }
+
   @Test func `a worker alone says when it works, and needs no project`() async throws {
     try await withFolder { folder in
       try await withTestDatabase { database in
@@ -174,6 +190,11 @@ import Testing
       let usage = try await program.run("run", "--json")
       #expect(usage.code == 2)
       #expect(names(usage.error) == ["code", "message", "details", "hint"])
+      for words in [["--url", "notaurl", "--token", "x"], ["--url", "ftp://x", "--token", "x"], ["--token", "a\nb"]] {
+        let wrong = try await program.run(["runs", "list", "--json"] + words)
+        #expect(wrong.code == 2)
+        #expect(wrong.error["code"] == "config.invalid")
+      }
       let gone = try await program.run("run", "hello", "--url", "http://127.0.0.1:1", "--token", "x", "--json")
       #expect(gone.code == 3)
       #expect(gone.error["code"] == "server.unreachable")

@@ -1,8 +1,9 @@
 import Logging
 import ServiceLifecycle
 import SimplonCore
-import SimplonPostgres
 import Testing
+
+@testable import SimplonPostgres
 
 @Suite(.timeLimit(.minutes(1))) struct PoolTests {
   @Test func `who waits too long for a connection is told that all are busy`() async throws {
@@ -27,6 +28,15 @@ import Testing
         await #expect(throws: CancellationError.self) { try await waiter.value }
       }
       try await client.withConnection { _ = try await $0.query("select 1") }
+    }
+  }
+
+  @Test func `a connection that was silent for half a minute is asked whether it lives`() async throws {
+    try await withClient({ $0.sharedConnections = 1 }) { client in
+      try await client.query("select 1")
+      let now = ContinuousClock.now
+      #expect(await !client.pool.isAsking(at: now + .seconds(29)))
+      #expect(await client.pool.isAsking(at: now + .seconds(31)))
     }
   }
 
@@ -106,5 +116,13 @@ import Testing
       let kept = try await client.withConnection { $0 }
       await expect(.databaseQuery) { try await kept.query("select 1") }
     }
+  }
+}
+
+extension Pool {
+  /// Looks after its connections as it does at that time; says whether one is asked for something then.
+  fileprivate func isAsking(at time: ContinuousClock.Instant) -> Bool {
+    tick(time)
+    return channels.values.contains { !$0.isQuiet }
   }
 }

@@ -88,6 +88,75 @@ private final class Pooler: Sendable {
     }
   }
 
+  @Test func `migrations go through a pooler and leave nothing in its sessions`() async throws {
+    let server = try await TestServer.shared.value
+    let pooler = try Pooler(to: server)
+    try await withClient { try await $0.withConnection { try await $0.execute(unsafeSQL: "create database migrated") } }
+    let migrations = [
+      Migration(
+        version: "1", name: "strays",
+        sql: """
+          create table public.one (); create temp table scratch (); listen news; set search_path = '';
+          set role pg_monitor
+          """, undo: nil, origin: .folder),
+      Migration(version: "2", name: "next", sql: "create table two ()", undo: "drop table two", origin: .folder),
+    ]
+    try await withClient({
+      $0.dsn = pooler.dsn + " dbname=migrated"
+      $0.pooler = true
+      $0.sharedConnections = 4
+    }) { client in
+      let migrator = try Migrator(client: client, migrations: migrations, logger: quiet)
+      async let other = migrator.push()
+      let applied = try await migrator.push() + other
+      #expect(applied.sorted() == ["1", "2"])
+      let status = try await migrator.status()
+      #expect(status.isCurrent)
+      for _ in 0..<20 {
+        let rows = try await client.query(
+          """
+          select current_user::text, current_setting('search_path'), to_regclass('pg_temp.scratch') is null,
+            (select count(*) from pg_listening_channels()), to_regclass('public.two') is not null
+          """)
+        let (user, path, isClean, listens, isThere) = try rows[0].decode(
+          String.self, String.self, Bool.self, Int.self, Bool.self)
+        #expect(user == "postgres" && path == #""$user", public"# && isClean && listens == 0 && isThere)
+      }
+      let undone = try await migrator.rollback()
+      #expect(undone == ["2"])
+    }
+  }
+
+  @Test func `what callers send at once, each on a connection of its own, comes back to each`() async throws {
+    let pooler = try Pooler(to: try await TestServer.shared.value)
+    try await withClient({
+      $0.dsn = pooler.dsn
+      $0.pooler = true
+    }) { client in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for caller in 0..<8 {
+          group.addTask {
+            try await client.withConnection { connection in
+              try await withThrowingTaskGroup(of: Void.self) { statements in
+                for n in 0..<50 {
+                  statements.addTask {
+                    let number = caller * 100 + n
+                    // A script can follow nothing that is still on its way.
+                    if n % 10 == 9 { return try await connection.execute(unsafeSQL: "select \(number); select 1") }
+                    let back = try await connection.query("select \(number)")[0].decode(Int.self)
+                    #expect(back == number)
+                  }
+                }
+                try await statements.waitForAll()
+              }
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+    }
+  }
+
   @Test func `time limits and cancels hold behind a pooler`() async throws {
     let server = try await TestServer.shared.value
     let pooler = try Pooler(to: server)

@@ -18,8 +18,12 @@ struct ClusterFolder: Sendable {
 
   /// Makes the folder where there is none.
   ///
-  /// - Throws: `storage.full`, `dev.postgres_failed`.
+  /// - Throws: `config.invalid` for a path that PostgreSQL's own files cannot hold, `storage.full`,
+  ///   `dev.postgres_failed`.
   init(_ path: String) throws(SimplonError) {
+    guard path.utf8.allSatisfy({ $0 >= 0x20 }) else {
+      throw SimplonError(.configInvalid, "the data folder's path holds a line break or another control character")
+    }
     do {
       // As root, PostgreSQL runs as another user, who must be able to pass; what is secret has mode 0600 or 0700.
       try FileManager.default.createDirectory(

@@ -155,8 +155,8 @@ struct Postmaster: Sendable {
   /// Runs the server in the background and answers its process id.
   private func launch() async throws -> Int32 {
     let words = user.command(["\(programs.folder)/postgres", "-D", dataFolder])
-    let script = #"umask 077; "$@" </dev/null >>"$0" 2>&1 & echo $!"#
-    var command = ServerCommand(["sh", "-c", script, log] + words, programs: programs)
+    let script = #"umask 077; log="$1"; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!"#
+    var command = ServerCommand([log] + words, script: script, programs: programs)
     command.ownSession = true
     let outcome = try await command.run()
     guard outcome.succeeded, let process = Int32(outcome.output.filter(\.isNumber)) else {
@@ -190,13 +190,16 @@ struct Postmaster: Sendable {
 }
 
 /// Whether a process lives; one that has ended and waits for its parent does not.
+///
+/// Not being able to look, as where no more files can be opened, is no sign of its end.
 func isAlive(_ process: Int32) -> Bool {
   // Where we are process 1 of a container, an orphaned server becomes our child. Elsewhere a child of that number is
   // another's to wait for.
   if getpid() == 1 { waitpid(process, nil, WNOHANG) }
-  guard kill(process, 0) == 0 || errno == EPERM else { return false }
+  func exists() -> Bool { kill(process, 0) == 0 || errno == EPERM }
+  guard exists() else { return false }
   #if os(Linux)
-    guard let data = try? Data(contentsOf: URL(filePath: "/proc/\(process)/stat")) else { return false }
+    guard let data = try? Data(contentsOf: URL(filePath: "/proc/\(process)/stat")) else { return exists() }
     // "123 (name) S …", where the name may hold anything.
     let afterName = data[(data.lastIndex(of: UInt8(ascii: ")")) ?? data.startIndex)...].dropFirst(2)
     return afterName.first != UInt8(ascii: "Z")

@@ -2,7 +2,8 @@ extension JSON {
   /// Reads one JSON value.
   ///
   /// Stricter than RFC 8259 where PostgreSQL's `jsonb` is: U+0000 and lone surrogates are refused. A member that
-  /// stands twice is refused too, as two readers could take different ones.
+  /// stands twice is refused too, as two readers could take different ones; so are two whose names Unicode holds to be
+  /// the same (é as one code point or as two).
   ///
   /// - Parameters:
   ///   - bytes: UTF-8.

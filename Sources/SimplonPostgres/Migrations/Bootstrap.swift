@@ -18,9 +18,11 @@ package struct Bootstrap: Sendable {
   /// - Throws: `database.permission` without a superuser, and what keeps a connection from working.
   package func privateCluster(owner: String, api: String, worker: String) async throws {
     try await client.withConnection { connection in
-      try await connection.execute(unsafeSQL: BootstrapSQL.privateCluster)
-      try await connection.execute(unsafeSQL: BootstrapSQL.password(owner, of: "postgres"))
-      try await connection.execute(unsafeSQL: BootstrapSQL.logins(api: api, worker: worker))
+      let texts = [
+        BootstrapSQL.privateCluster, try BootstrapSQL.password(owner, of: "postgres"),
+        try BootstrapSQL.logins(api: api, worker: worker),
+      ]
+      try await connection.execute(unsafeSQL: texts.joined(separator: "\n"))
     }
   }
 

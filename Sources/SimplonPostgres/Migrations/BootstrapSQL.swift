@@ -115,8 +115,9 @@ package enum BootstrapSQL {
   ///   - api: the password of `simplon_api` if it is made.
   ///   - worker: the password of `simplon_worker` if it is made.
   /// - Returns: the text.
-  package static func logins(api: String, worker: String) -> String {
-    #"""
+  /// - Throws: when the library for passwords has no memory.
+  package static func logins(api: String, worker: String) throws -> String {
+    try #"""
     do $bootstrap$
     begin
       if not exists (select from pg_catalog.pg_roles where rolname = 'simplon_api') then
@@ -134,8 +135,8 @@ package enum BootstrapSQL {
   }
 
   /// Sets the password of a role; the text does not hold it, as servers log statements.
-  package static func password(_ password: String, of role: String) -> String {
-    "alter role \(identifier(role)) password \(literal(scramSecret(password)));"
+  package static func password(_ password: String, of role: String) throws -> String {
+    try "alter role \(identifier(role)) password \(literal(scramSecret(password)));"
   }
 
   /// Text as an SQL literal that stands for itself whatever the server's settings are.

@@ -23,6 +23,21 @@ struct MigrationHistory {
 
   let connection: PostgresConnection
 
+  /// However long a migration takes, and we between two of its statements.
+  static let patience = "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0;"
+
+  /// Runs a migration's text.
+  ///
+  /// It cannot end the transaction, as its effects and its entry here are one, and what it has set or made for its
+  /// session ends with it: behind a pooler others come to that session next.
+  /// - Source: PostgreSQL manual, "Executing Dynamic Commands": EXECUTE refuses transaction commands.
+  func run(_ text: String) async throws {
+    let body = "begin execute \(BootstrapSQL.literal(text)); end"
+    try await connection.execute(unsafeSQL: "do \(BootstrapSQL.literal(body));")
+    try await connection.execute(
+      unsafeSQL: "reset session authorization; reset role; reset all; discard temp; unlisten *; \(Self.patience)")
+  }
+
   /// Makes the table where there is none.
   func prepare() async throws {
     try await connection.execute(

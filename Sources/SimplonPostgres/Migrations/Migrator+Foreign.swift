@@ -9,7 +9,7 @@ extension Migrator {
     let first = migrations.first { $0.sql.contains("create table public.agent_runs ") }
     if let first, try await history.supabaseVersions().contains(first.version) { return }
     let theirs = try await columns(history, of: schema)
-    let ours = try await expectedColumns(history)
+    let ours = try await withProbe(history) { contract, _ in try await columns(history, of: contract) }
     var differences = [String]()
     for (table, expected) in ours.sorted(by: { $0.key < $1.key }) {
       guard let actual = theirs[table] else { continue }
@@ -37,19 +37,25 @@ extension Migrator {
       details: ["differences": .array(differences.map { .string($0) })])
   }
 
-  /// The columns of our tables, found by applying everything to schemas that are never committed.
-  private func expectedColumns(_ history: MigrationHistory) async throws -> [String: [String: String]] {
+  /// Gives the body two schemas, never committed, that hold what Simplon's own migrations make: the contract tables',
+  /// and the one that stands for `simplon`.
+  ///
+  /// These migrations name every right themselves, so it makes no difference that `public` has default privileges.
+  func withProbe<R: Sendable>(
+    _ history: MigrationHistory, _ body: (_ contract: String, _ internals: String) async throws -> R
+  ) async throws -> R {
     let contract = "simplon_probe"
     let internals = "simplon_probe_internals"
     try await history.connection.execute(
       unsafeSQL: "savepoint simplon_probe; create schema \(contract); create schema \(internals)")
     for migration in migrations where migration.origin == .simplon {
-      let text = Migration.text(migration.sql, for: internals, insteadOf: "simplon")
+      let sql = migration.sql.replacing(" in schema simplon ", with: " in schema \(internals) ")
+      let text = Migration.text(sql, for: internals, insteadOf: "simplon")
       try await history.connection.execute(unsafeSQL: Migration.text(text, for: contract))
     }
-    let columns = try await columns(history, of: contract)
+    let result = try await body(contract, internals)
     try await history.connection.execute(unsafeSQL: "rollback to savepoint simplon_probe")
-    return columns
+    return result
   }
 
   /// Table → column → type, of a schema's tables; a type of the schema itself goes by its bare name.

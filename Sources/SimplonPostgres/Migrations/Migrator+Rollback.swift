@@ -31,7 +31,7 @@ extension Migrator {
     try await withLock { history in
       guard try await history.entries().contains(where: { $0.version == version }) else { return }
       do {
-        try await history.connection.execute(unsafeSQL: Migration.text(undo, for: schema))
+        try await history.run(Migration.text(undo, for: schema))
       } catch let error as SimplonError {
         throw failed(migration, "could not be taken back", error)
       }

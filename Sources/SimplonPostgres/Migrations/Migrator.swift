@@ -53,8 +53,16 @@ package struct Migrator: Sendable {
     for version in [target, baseline].compactMap({ $0 }) where !migrations.contains(where: { $0.version == version }) {
       throw SimplonError(.migrationMissing, "there is no migration \(version)", hint: "simplon db status lists them.")
     }
-    try await withLock { history in
+    let known = try await withLock { history in
       try await history.prepare()
+      if schema != "public" {
+        let name = BootstrapSQL.identifier(schema)
+        try await history.connection.execute(
+          unsafeSQL: """
+            create schema if not exists \(name);
+            grant usage on schema \(name) to anon, authenticated, service_role;
+            """)
+      }
       let entries = try await history.entries()
       try check(entries)
       if entries.isEmpty, baseline == nil { try await refuseForeign(history) }
@@ -63,11 +71,12 @@ package struct Migrator: Sendable {
         else { continue }
         try await history.add(migration, schema: schema, baseline: true)
       }
+      return Set(entries.map(\.version))
     }
     var applied = [String]()
     for (index, migration) in migrations.enumerated() {
       if let target, migration.version > target { break }
-      if try await apply(migration) { applied.append(migration.version) }
+      if !known.contains(migration.version), try await apply(migration) { applied.append(migration.version) }
       progress(index + 1)
     }
     return applied
@@ -81,7 +90,7 @@ package struct Migrator: Sendable {
       let isDone = try await history.supabaseVersions().contains(migration.version)
       if !isDone {
         do {
-          try await history.connection.execute(unsafeSQL: Migration.text(migration.sql, for: schema))
+          try await history.run(Migration.text(migration.sql, for: schema))
         } catch let error as SimplonError {
           throw failed(migration, "failed and was undone", error)
         }
@@ -96,19 +105,7 @@ package struct Migrator: Sendable {
   func withLock<R: Sendable>(_ body: (MigrationHistory) async throws -> R) async throws -> R {
     try await client.withTransaction(retries: 0) { connection in
       try await connection.execute(
-        unsafeSQL: """
-          set local statement_timeout = 0;
-          set local idle_in_transaction_session_timeout = 0;
-          select pg_catalog.pg_advisory_xact_lock(7309463110951237481);
-          """)
-      if schema != "public" {
-        let name = BootstrapSQL.identifier(schema)
-        try await connection.execute(
-          unsafeSQL: """
-            create schema if not exists \(name);
-            grant usage on schema \(name) to anon, authenticated, service_role;
-            """)
-      }
+        unsafeSQL: "\(MigrationHistory.patience) select pg_catalog.pg_advisory_xact_lock(7309463110951237481);")
       return try await body(MigrationHistory(connection: connection))
     }
   }
@@ -151,8 +148,12 @@ package struct Migrator: Sendable {
   func failed(_ migration: Migration, _ what: String, _ error: SimplonError) -> SimplonError {
     let server = error.cause as? PostgresServerError
     let said = server.map { "\($0.message) (SQLSTATE \($0.sqlState))" } ?? error.message
+    let commits = server?.message.contains("transaction commands") == true
     return SimplonError(
       .migrationFailed, "migration \(migration.version)_\(migration.name) \(what): \(said)",
-      hint: server?.hint ?? error.hint, details: error.details, cause: error)
+      hint: commits
+        ? "Each migration is a transaction of its own: take begin, commit, rollback and savepoint out of its text."
+        : server?.hint ?? error.hint,
+      details: error.details, cause: error)
   }
 }

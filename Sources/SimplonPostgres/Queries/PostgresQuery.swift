@@ -25,6 +25,13 @@ public struct PostgresQuery: ExpressibleByStringInterpolation, Sendable {
   /// Makes a statement from text that no caller's value has touched, such as one that was read from a file of ours.
   public init(unsafeSQL: String) { self.sql = unsafeSQL }
 
+  /// The statement between two pieces of text, such as to select from what it gives; it keeps its parameters.
+  public func wrapped(_ before: StaticString, _ after: StaticString) -> PostgresQuery {
+    var query = self
+    query.sql = "\(before)\n\(sql)\n\(after)"
+    return query
+  }
+
   /// Collects text and parameters.
   public struct StringInterpolation: StringInterpolationProtocol {
     var sql = ""

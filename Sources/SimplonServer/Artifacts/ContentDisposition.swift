@@ -4,7 +4,8 @@ enum ContentDisposition {
   ///
   /// - Source: RFC 6266, section 4; RFC 8187, section 3.2.
   static func attachment(_ name: String) -> String {
-    let name = String(name.split(separator: "/").last ?? "file")
+    // By scalars: a slash and a combining mark after it are one character, and no "/".
+    let name = name.unicodeScalars.split(separator: "/").last.map { String($0) } ?? "file"
     var plain = ""
     for scalar in name.unicodeScalars.prefix(200) {
       let isPlain = (" "..."~").contains(scalar) && !["\"", "\\", "%", ";"].contains(scalar)

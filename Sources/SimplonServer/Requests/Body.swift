@@ -6,11 +6,20 @@ import SimplonCore
 enum Body {
   /// The members of the JSON object that a request carries; none for an empty body.
   ///
-  /// - Throws: `request.too_large` above 4 MiB, `request.media_type` unless it is said to be JSON, `request.invalid`
-  ///   when it is not a JSON object.
-  static func members(of request: Request) async throws -> [String: JSON] {
+  /// A client that waits for it is asked to send the body.
+  ///
+  /// - Throws: `request.too_large` above 4 MiB, `request.media_type` unless it is said to be JSON as it is,
+  ///   `request.invalid` when it is not a JSON object.
+  static func members(of request: Request, on channel: any Channel) async throws -> [String: JSON] {
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > ServerConfiguration.bodyLimit {
       throw tooLarge
+    }
+    if let coding = request.headers[.contentEncoding]?.lowercased(), coding != "identity" {
+      throw SimplonError(
+        .requestMediaType, "the body is encoded with \"\(coding.prefix(64))\"", hint: "send the JSON as it is")
+    }
+    if request.headers[.expect]?.lowercased() == "100-continue" {
+      channel.triggerUserOutboundEvent(ConnectionRules.AsksForBody(), promise: nil)
     }
     let buffer: ByteBuffer
     do {

@@ -72,7 +72,7 @@ struct Gate: Sendable {
         refusal.hint = "a POST takes its fields from the JSON body"
         throw refusal
       }
-      members = try await Body.members(of: request)
+      members = try await Body.members(of: request, on: context.channel)
     } else {
       members = try query.members(of: route)
     }

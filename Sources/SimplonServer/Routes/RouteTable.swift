@@ -54,7 +54,7 @@ struct RouteTable: Sendable {
         }
         if route.isSafe, route.methods.contains(.get) {
           router.on(RouterPath(path), method: .head) { request, context in
-            try await gate.respond(route, request, context).createHeadResponse()
+            try await gate.respond(route, request, context)
           }
         }
       }

@@ -1,4 +1,5 @@
 package import Hummingbird
+import HummingbirdCore
 package import Logging
 import NIOCore
 import ServiceLifecycle
@@ -14,7 +15,7 @@ package import SimplonIdentity
 
 /// The agent API over HTTP: one route table, the same few layers around every route.
 ///
-/// From the outside in: request id, access log, metrics, cross-origin rules, the error renderer, the limit per address;
+/// From the outside in: request id, access log, metrics, no body for HEAD, cross-origin rules, the error renderer, the limit per address;
 /// then the route: body, caller, limit per principal, fields, handler.
 package struct AgentServer: Service {
   /// The Hummingbird application; tests send requests through it.
@@ -48,6 +49,7 @@ package struct AgentServer: Service {
         RequestIDMiddleware(logger: logger),
         AccessLogMiddleware(proxies: configuration.trustedProxies),
         MetricsMiddleware(metrics: metrics),
+        HeadMiddleware(),
         CrossOriginMiddleware(origins: configuration.allowedOrigins),
         ErrorMiddleware(table: table),
         RateLimitMiddleware(rate: configuration.addressRate, proxies: configuration.trustedProxies),
@@ -56,12 +58,10 @@ package struct AgentServer: Service {
     self.configuration = configuration
     self.application = Application(
       router: router,
-      server: .http1(
-        configuration: .init(
-          idleTimeout: .milliseconds(configuration.idleTimeout.milliseconds),
-          httpDecoderConfiguration: .init(
-            maxHeaderFieldSize: 64 << 10, maxHeaderListSize: 96 << 10, maxHeaderFieldCount: 100))),
-      configuration: .init(address: .hostname(configuration.host, port: configuration.port)),
+      server: HTTPServerBuilder { HTTPConnection(configuration, responder: $0) },
+      configuration: .init(
+        address: .hostname(configuration.host, port: configuration.port),
+        availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections, logger: logger)),
       onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? 0) },
       logger: logger)
   }

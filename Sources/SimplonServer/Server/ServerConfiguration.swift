@@ -16,6 +16,10 @@ package struct ServerConfiguration: Sendable {
   ///
   /// The caller's address is that many entries from the right of `X-Forwarded-For`; 0 takes the connection's own.
   package var trustedProxies = 0
+  /// How many connections may be open; the next ones wait until one is closed.
+  package var maximumConnections = 1 << 20
+  /// How long a connection may take until its first request's head is there.
+  package var patience: Duration = .seconds(10)
   /// How long a connection may be silent between requests, or while it sends one.
   package var idleTimeout: Duration = .seconds(75)
   /// The time between two comments on a stream, which keep proxies from closing it.

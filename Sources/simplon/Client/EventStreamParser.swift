@@ -10,7 +10,7 @@ struct StreamedEvent: Sendable, Hashable {
   var data = ""
 
   /// The data as JSON, or null.
-  var json: JSON { (try? JSON(parsing: data)) ?? .null }
+  var json: JSON { (try? JSON(parsing: data, depth: ServerClient.depth)) ?? .null }
 }
 
 /// Splits a response body into server-sent events, however the bytes are cut.

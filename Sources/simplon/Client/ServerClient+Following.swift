@@ -6,8 +6,9 @@ import SimplonCore
 extension ServerClient {
   /// Follows a run's events from after a number to its `done`; connects again as often as needed.
   ///
-  /// - Throws: the server's own error; `server.unreachable` after ten tries in a row without an event.
-  func follow(_ run: String, after: Int64 = 0, _ handle: (StreamedEvent) -> Void) async throws {
+  /// - Throws: the server's own error; `server.unreachable` after ten tries in a row without an event; what `handle`
+  ///   throws when it cannot print.
+  func follow(_ run: String, after: Int64 = 0, _ handle: (StreamedEvent) throws -> Void) async throws {
     var last = after
     var failures = 0
     while true {
@@ -22,11 +23,13 @@ extension ServerClient {
           for event in parser.feed(chunk.readableBytesView) {
             failures = 0
             if let id = event.id { last = id }
-            handle(event)
+            try handle(event)
             if event.kind == "done" { return }
           }
         }
         failures += 1
+      } catch let error as Print.Failure {
+        throw error
       } catch {
         guard let error = failure(error) as? SimplonError else { throw CancellationError() }
         failures += 1

@@ -26,6 +26,8 @@ struct ServerClient: Sendable {
 
   /// Answers are JSON; they are refused beyond this many bytes.
   private static let largest = 64 << 20
+  /// How deep answers nest: what a request may nest, and what the server puts around it.
+  static let depth = 256
 
   /// Sends a request and gives the answer's JSON.
   ///
@@ -35,7 +37,11 @@ struct ServerClient: Sendable {
   ) async throws -> JSON {
     let response = try await send(method, path, query: query, body: body, headers: headers)
     do {
-      return try JSON(parsing: try await response.body.collect(upTo: Self.largest).readableBytesView)
+      return try JSON(parsing: try await response.body.collect(upTo: Self.largest).readableBytesView, depth: Self.depth)
+    } catch is NIOTooManyBytesError {
+      throw SimplonError(
+        .requestTooLarge, "the server's answer is larger than \(Self.largest >> 20) MiB",
+        hint: "Ask for less at a time, with a smaller limit.")
     } catch {
       throw failure(error)
     }

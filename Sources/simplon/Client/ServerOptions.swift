@@ -26,7 +26,8 @@ struct ServerOptions: ParsableArguments {
 
   /// The server; the token is made from the data folder's secret when none was given.
   ///
-  /// - Throws: `config.missing` when there is neither a token nor a data folder.
+  /// - Throws: `config.missing` when there is neither a token nor a data folder; `config.invalid` for an address or a
+  ///   token that can be none.
   func client() async throws -> ServerClient {
     let folder = try await dataFolder(given: data)
     let state = try? ClusterState.read(from: folder)
@@ -35,6 +36,16 @@ struct ServerOptions: ParsableArguments {
       throw SimplonError(
         .configMissing, "there is no token, and no data folder of simplon dev at \"\(folder)\"",
         hint: "Give --token TOKEN or set SIMPLON_TOKEN; or start simplon dev here.")
+    }
+    let address = URL(string: url)
+    guard let scheme = address?.scheme?.lowercased(), ["http", "https"].contains(scheme),
+      address?.host()?.isEmpty == false
+    else {
+      throw SimplonError(
+        .configInvalid, "\(url) is no address of a server", hint: "It looks like http://127.0.0.1:54321.")
+    }
+    guard token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      throw SimplonError(.configInvalid, "the token holds a space, a line break or another character that none has")
     }
     return ServerClient(url: url.hasSuffix("/") ? String(url.dropLast()) : url, token: token)
   }

@@ -48,15 +48,20 @@ struct Stack {
   ///   - settings: what this installation needs.
   ///   - metrics: what `/metrics` shows.
   ///   - logger: the process's.
+  ///   - prepare: what gets the database ready; the sandbox is tried out meanwhile.
   ///   - onReady: called with the API's port once it listens.
   /// - Returns: the services.
   /// - Throws: `database.*` and `storage.mismatch` when it must not start.
   static func services(
     _ settings: Settings, metrics: PrometheusRegistry, logger: Logger,
+    preparing prepare: () async throws -> Void = {},
     onReady: @escaping @Sendable (Int) async -> Void
   ) async throws -> [any Service] {
     let blobs = try BlobStore(root: settings.files)
+    async let probe = settings.roles.contains(.worker) ? sandbox(settings, logger: logger) : nil
+    try await prepare()
     try await preflight(settings, blobs: blobs, logger: logger)
+    let sandbox = await probe
 
     let callers = PostgresClient(configuration: settings.callers, logger: logger)
     let engine = PostgresClient(configuration: settings.engine, logger: logger)
@@ -66,14 +71,8 @@ struct Stack {
     var services: [any Service] = [callers, engine, wakeUp] + (direct.map { [$0] } ?? [])
 
     var doors = [any Service]()
-    var level: SandboxLevel?
-    if settings.roles.contains(.worker) {
-      var sandbox = Sandbox.Configuration(
-        guardCommand: ["/proc/self/exe", "__guard"], folder: settings.scratch)
-      sandbox.allowUnsandboxed = settings.allowUnsandboxed
-      sandbox.atOnce = settings.sandboxes ?? sandbox.atOnce
-      let tools = ToolBox(sandbox: await Sandbox.probe(sandbox, logger: logger), blobs: blobs, logger: logger)
-      level = tools.sandbox.level
+    if let sandbox {
+      let tools = ToolBox(sandbox: sandbox, blobs: blobs, logger: logger)
       doors.append(
         Worker(configuration: settings.worker, engine: engine, tools: tools, wakeUp: wakeUp, logger: logger))
     }
@@ -82,11 +81,12 @@ struct Stack {
       let runs = Runs(
         callers: callers, engine: engine, statementTimeout: settings.callerTimeout, tools: ToolBox.catalog,
         blobs: blobs, wakeUp: wakeUp)
-      let found = level
+      var configuration = settings.server
+      configuration.maximumConnections = connectionLimit(files: raiseFileLimit())
       let server = AgentServer(
-        configuration: settings.server, runs: runs, streams: streams,
+        configuration: configuration, runs: runs, streams: streams,
         authenticator: try Authenticator(issuers: settings.issuers, keys: settings.keys),
-        readiness: { await Readiness.probe(engine: engine, sandbox: found) }, metrics: metrics, logger: logger,
+        readiness: { await Readiness.probe(engine: engine, sandbox: sandbox?.level) }, metrics: metrics, logger: logger,
         onServerRunning: onReady)
       services.append(streams)
       doors.append(server)
@@ -104,15 +104,24 @@ struct Stack {
     return ServiceGroup(configuration: configuration)
   }
 
+  /// What confines programs on this machine, tried out.
+  private static func sandbox(_ settings: Settings, logger: Logger) async -> Sandbox {
+    var configuration = Sandbox.Configuration(
+      guardCommand: ["/proc/self/exe", "__guard"], folder: settings.scratch)
+    configuration.allowUnsandboxed = settings.allowUnsandboxed
+    configuration.atOnce = settings.sandboxes ?? configuration.atOnce
+    return await Sandbox.probe(configuration, logger: logger)
+  }
+
   /// What must hold before anything is served.
   private static func preflight(_ settings: Settings, blobs: BlobStore, logger: Logger) async throws {
-    if settings.roles.contains(.api) {
-      try await PostgresClient.withRunning(settings.callers, logger: logger) { client in
-        try await refuseUnsafeLogin(client: client, schema: settings.schema)
+    try await PostgresClient.withRunning(settings.engine, logger: logger) { engine in
+      if settings.roles.contains(.api) {
+        try await PostgresClient.withRunning(settings.callers, logger: logger) { callers in
+          try await refuseUnsafeLogin(client: callers, schema: settings.schema)
+        }
       }
-    }
-    try await PostgresClient.withRunning(settings.engine, logger: logger) { client in
-      try await blobs.refuseForeignDatabase(client)
+      try await blobs.refuseForeignDatabase(engine)
     }
   }
 }

@@ -14,7 +14,7 @@ extension Setting {
     name: "DATABASE_URL", kind: .database, isSecret: true, summary: "The agents' database, as libpq takes it.")
   static let directURL = Setting(
     name: "DATABASE_DIRECT_URL", kind: .database, isSecret: true,
-    summary: "The same database not through a transaction pooler: for notifications. Without it a pooled server polls.")
+    summary: "The same database past a transaction pooler: for notifications and simplon db. Without, servers poll.")
   static let dbHost = Setting(
     name: "SUPABASE_DB_HOST", kind: .text, summary: "The database's host, when DATABASE_URL is not set.")
   static let dbPort = Setting(
@@ -96,7 +96,7 @@ extension Setting {
 
   // MARK: The worker
 
-  static let worker = [data, slots, sandboxes, lease, grace, retention, unsandboxed]
+  static let worker = [data, slots, sandboxes, lease, grace, logRetention, runRetention, unsandboxed]
   static let data = Setting(
     name: "SIMPLON_DATA", kind: .text, fallback: ".simplon",
     summary: "The folder for files and work folders; workers and API share it, also across hosts.")
@@ -104,16 +104,20 @@ extension Setting {
     name: "SIMPLON_SLOTS", kind: .integer(1...10_000), fallback: "64", summary: "Runs that one worker has at once.")
   static let sandboxes = Setting(
     name: "SIMPLON_SANDBOXES", kind: .integer(1...10_000),
-    summary: "Programs that one worker runs at once; further steps wait for their turn. Not set: two per processor.")
+    summary: "Programs that one worker runs at once, one user's at most all but one; further steps wait, their users "
+      + "take turns. Not set: two per processor.")
   static let lease = Setting(
     name: "SIMPLON_LEASE", kind: .duration(.seconds(1)...(.seconds(3600))), fallback: "30s",
     summary: "How long a run stays a silent worker's. It is renewed every third of it.")
   static let grace = Setting(
     name: "SIMPLON_GRACE", kind: .duration(.zero...(.seconds(3600))), fallback: "20s",
     summary: "How long running steps may go on after the process was told to stop.")
-  static let retention = Setting(
+  static let logRetention = Setting(
     name: "SIMPLON_LOG_RETENTION", kind: .duration(.seconds(86_400)...(.seconds(315_360_000))),
     summary: "How long events are kept, by whole months; not set: for ever.")
+  static let runRetention = Setting(
+    name: "SIMPLON_RUN_RETENTION", kind: .duration(.seconds(86_400)...(.seconds(315_360_000))),
+    summary: "How long finished runs are kept, with their steps, events and files; not set: for ever.")
   static let unsandboxed = Setting(
     name: "SIMPLON_ALLOW_UNSANDBOXED", kind: .flag, fallback: "false",
     summary: "Runs programs without a sandbox where none can be made. Whoever may create runs then rules the machine.")

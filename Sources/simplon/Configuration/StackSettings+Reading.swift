@@ -62,7 +62,8 @@ extension Stack.Settings {
     configuration.slots = try reader.integer(.slots) ?? 64
     configuration.lease = try reader.duration(.lease) ?? .seconds(30)
     configuration.grace = try reader.duration(.grace) ?? .seconds(20)
-    configuration.logRetention = try reader.duration(.retention)
+    configuration.logRetention = try reader.duration(.logRetention)
+    configuration.runRetention = try reader.duration(.runRetention)
 
     var roles = Set<Stack.Role>()
     for name in reader.list(.roles) {

@@ -60,7 +60,7 @@ struct TextLogHandler: LogHandler {
 }
 
 /// One write per line, so that lines of several threads do not mix.
-private func writeLine(_ text: String) { Print.write(text + "\n", to: 2) }
+private func writeLine(_ text: String) { try? Print.write(text + "\n", to: 2) }
 
 /// Makes the process's logger.
 ///

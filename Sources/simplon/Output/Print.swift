@@ -8,22 +8,33 @@ import SimplonCore
 
 /// What commands write: results to standard output, everything else to standard error.
 enum Print {
+  /// Why a result was not written.
+  enum Failure: Error, Equatable {
+    /// Whoever read it has gone, as `head` does; nobody wants more.
+    case readerGone
+    /// The system's error number.
+    case system(CInt)
+  }
+
   /// A line of the result.
-  static func out(_ text: some StringProtocol) {
-    write(String(text) + "\n", to: 1)
+  static func out(_ text: some StringProtocol) throws(Failure) {
+    try write(String(text) + "\n", to: 1)
   }
 
   /// A line of the result as JSON.
-  static func out(_ json: JSON) {
-    // JSON escapes the old control characters itself; the ones above 7E move a terminal too.
-    out(isatty(1) == 1 ? replacingControls(in: json.text) { "\\u00" + [UInt8($0.value)].hex } : json.text)
+  static func out(_ json: JSON) throws(Failure) {
+    // JSON escapes the old control characters itself; the others steer a terminal too.
+    func escaped(_ scalar: Unicode.Scalar) -> String {
+      "\\u" + [UInt8(scalar.value >> 8), UInt8(scalar.value & 0xFF)].hex
+    }
+    try out(isatty(1) == 1 ? replacingControls(in: json.text, escaped) : json.text)
   }
 
   /// A line about what is going on.
-  static func note(_ text: String) { write(text + "\n", to: 2) }
+  static func note(_ text: String) { try? write(text + "\n", to: 2) }
 
-  /// Writes all of the text; a reader that has gone away is no fault.
-  static func write(_ text: String, to descriptor: Int32) {
+  /// Writes all of the text.
+  static func write(_ text: String, to descriptor: Int32) throws(Failure) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let count = bytes.withUnsafeBytes { buffer in Glibc.write(descriptor, buffer.baseAddress, buffer.count) }
@@ -34,7 +45,7 @@ enum Print {
         var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         poll(&room, 1, -1)
       } else if errno != EINTR {
-        return
+        throw errno == EPIPE ? .readerGone : .system(errno)
       }
     }
   }
@@ -46,15 +57,19 @@ enum Print {
     if let hint = error.hint { note("       \(clean(hint))") }
   }
 
-  /// Text from elsewhere, which may come from a program that nobody trusts, without what would steer a terminal.
-  static func shown(_ text: String) -> String { isatty(1) == 1 ? clean(text) : text }
-
-  /// The text with a space in place of each control character but the tab.
+  /// Text from elsewhere, which may come from a program that nobody trusts, with a space in place of each character but
+  /// the tab that would steer a terminal, begin a line of its own or turn the order of what follows.
+  ///
+  /// - Source: Unicode, UAX #9, section 2 (directional formatting characters).
   static func clean(_ text: String) -> String { replacingControls(in: text) { _ in " " } }
 
   private static func replacingControls(in text: String, _ replacement: (Unicode.Scalar) -> String) -> String {
     func steers(_ scalar: Unicode.Scalar) -> Bool {
-      scalar.value < 0x20 && scalar != "\t" || (0x7F...0x9F).contains(scalar.value)
+      switch scalar.value {
+      case 0x09: false
+      case 0..<0x20, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069: true
+      default: false
+      }
     }
     guard text.unicodeScalars.contains(where: steers) else { return text }
     return text.unicodeScalars.map { steers($0) ? replacement($0) : String($0) }.joined()

@@ -37,13 +37,13 @@ struct Progress {
       ]
       Print.note(line.text)
     } else {
-      Print.write(Self.newLine + text(done, after: now - start), to: 2)
+      try? Print.write(Self.newLine + text(done, after: now - start), to: 2)
     }
   }
 
   /// Takes the bar away; whatever comes next has the line.
   func clear() {
-    if shown != nil, !asJSON { Print.write(Self.newLine, to: 2) }
+    if shown != nil, !asJSON { try? Print.write(Self.newLine, to: 2) }
   }
 
   /// The line for a person.

@@ -61,6 +61,11 @@ import Testing
     }
   }
 
+  @Test func `an empty password and one beyond ASCII go to the server as they are`() throws {
+    #expect(try BootstrapSQL.password("", of: "a") == "alter role \"a\" password '';")
+    #expect(try BootstrapSQL.password("schön", of: "a") == "alter role \"a\" password 'schön';")
+  }
+
   @Test func `a login that cannot make roles is told what to do`() async throws {
     try await withTestDatabase(.empty) { database in
       try await withClient(database.api) { client in

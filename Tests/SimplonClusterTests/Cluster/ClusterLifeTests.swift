@@ -25,6 +25,20 @@ import Testing
     }
   }
 
+  @Test func `text is ordered by its bytes, and letters are known beyond ASCII`() async throws {
+    try await withTestFolder { folder in
+      let cluster = try await Cluster.start(.test(folder), logger: .quiet)
+      let answer = try await execute(
+        "select string_agg(x, ' ' order by x) || ' ' || upper('ä') from unnest(array['ä', 'a', 'B']) x", on: cluster)
+      let order = try await execute("select datcollate from pg_database where datname = 'postgres'", on: cluster)
+      try await cluster.stop()
+      #if os(Linux)
+        #expect(answer == ["B a ä Ä"])
+      #endif
+      #expect(order == ["C"])
+    }
+  }
+
   @Test func `a server left by a killed Simplon is adopted`() async throws {
     try await withTestFolder { folder in
       let first = try await Cluster.start(.test(folder), logger: .quiet)

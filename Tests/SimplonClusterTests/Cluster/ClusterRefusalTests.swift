@@ -177,6 +177,20 @@ import Testing
     }
   }
 
+  @Test func `a path that a connection string cannot hold still works`() async throws {
+    try await withTestFolder { folder in
+      for name in ["it's", "a,b", #"a\b"#] {
+        let cluster = try await Cluster.start(.test("\(folder)/\(name)"), logger: .quiet)
+        let answer = try? await execute("select 1", on: cluster)
+        #expect(answer == ["1"], "\(name)")
+        try await cluster.stop()
+        rmdir(cluster.socketFolder)
+      }
+      let error = await refusal(.test("\(folder)/new\nline"))
+      #expect(error?.code == .configInvalid)
+    }
+  }
+
   @Test func `a path too long for a socket still works`() async throws {
     try await withTestFolder { folder in
       let long = folder + "/" + String(repeating: "long-name-", count: 10)

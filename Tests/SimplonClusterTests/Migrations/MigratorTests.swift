@@ -8,11 +8,17 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct MigratorTests {
   static let first = Migration(
     version: "20260101000001", name: "first",
-    sql: "create table public.one (n integer); create index one_n on public.one (n);",
+    sql: """
+      create table public.one (n integer); create index one_n on public.one (n);
+      revoke all on public.one from anon, authenticated, service_role;
+      """,
     undo: "drop table public.one;")
   static let second = Migration(
     version: "20260101000002", name: "second",
-    sql: "create function public.two() returns integer language sql as 'select 2';",
+    sql: """
+      create function public.two() returns integer language sql as 'select 2';
+      revoke all on function public.two() from anon, authenticated, service_role;
+      """,
     undo: "drop function public.two();")
   static let third = Migration(
     version: "20260101000003", name: "third",
@@ -74,6 +80,46 @@ import Testing
       #expect(left == [nil, "one"])
       let status = try await migrator.status()
       #expect(status.items.map(\.state) == [.applied, .pending])
+    }
+  }
+
+  @Test(arguments: [
+    "create table public.half (n integer); commit; create table public.rest (n integer)",
+    "begin; create table public.half (n integer); commit;", "create table public.half (n integer); rollback; select 1",
+    "create table public.half (n integer); savepoint s", "create table public.half (n integer); end",
+  ])
+  func `a migration that would end its transaction changes nothing and is told why`(sql: String) async throws {
+    let bad = Migration(version: Self.second.version, name: "bad", sql: sql, undo: nil, origin: .folder)
+    try await withMigrator([Self.first, bad]) { migrator, database in
+      let error = await expectError(.migrationFailed) { try await migrator.push() }
+      #expect(error?.hint?.contains("take begin, commit") == true)
+      let left = try await database.execute("select to_regclass('public.half')::text")
+      #expect(left == [nil])
+      let status = try await migrator.status()
+      #expect(status.items.map(\.state) == [.applied, .pending])
+    }
+    let undo = Migration(version: Self.second.version, name: "bad", sql: "select 1", undo: sql, origin: .folder)
+    try await withMigrator([undo]) { migrator, database in
+      try await migrator.push()
+      await expectError(.migrationFailed) { _ = try await migrator.rollback() }
+      let left = try await database.execute("select to_regclass('public.half')::text")
+      #expect(left == [nil])
+    }
+  }
+
+  @Test func `the words of a transaction may stand in bodies, texts and comments`() async throws {
+    let sql = #"""
+      -- begin; commit;
+      create function public.old() returns text language plpgsql as $$ begin return 'it''s; commit;' || E'\\'; end $$;
+      create function public.new() returns integer begin atomic; select 1; end;
+      do $body$ begin perform public.old(); end $body$;
+      comment on function public.old() is 'rollback; \ $body$';
+      """#
+    let fine = Migration(version: Self.first.version, name: "fine", sql: sql, undo: nil, origin: .folder)
+    try await withMigrator([fine]) { migrator, database in
+      try await migrator.push()
+      let answer = try await database.execute("select public.old() || public.new()")
+      #expect(answer == [#"it's; commit;\1"#])
     }
   }
 

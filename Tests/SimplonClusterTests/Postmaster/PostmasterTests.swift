@@ -31,6 +31,17 @@ import Testing
     }
   }
 
+  @Test func `a process that nothing can look at, as no more files can be opened, lives`() {
+    let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    var limit = rlimit()
+    getrlimit(kind, &limit)
+    var none = rlimit(rlim_cur: 0, rlim_max: limit.rlim_max)
+    setrlimit(kind, &none)
+    let lives = isAlive(getpid())
+    setrlimit(kind, &limit)
+    #expect(lives)
+  }
+
   @Test func `asking whether a process lives takes no child's end from its parent`() throws {
     var process: pid_t = 0
     var arguments = [strdup("true"), nil]

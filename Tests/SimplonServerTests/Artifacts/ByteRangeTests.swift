@@ -47,6 +47,7 @@ import Testing
     ("ü.txt", "attachment; filename=\"_.txt\"; filename*=UTF-8''%C3%BC.txt"),
     ("a\r\nb", "attachment; filename=\"a__b\"; filename*=UTF-8''a%0D%0Ab"),
     ("../../etc/passwd", "attachment; filename=\"passwd\""),
+    ("sl/\u{301}x", "attachment; filename=\"_x\"; filename*=UTF-8''%CC%81x"),
     ("", "attachment; filename=\"file\""),
   ])
   func `a file's name is safe in its header`(_ name: String, _ expected: String) {

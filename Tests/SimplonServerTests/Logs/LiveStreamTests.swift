@@ -117,6 +117,20 @@ import Testing
     }
   }
 
+  @Test func `a body that does not say how long it is ends at the limit too`() async throws {
+    try await withServer(live: true) { server in
+      let connection = try await RawConnection(port: server.client.port ?? 0)
+      try await connection.send(
+        "POST /agent/execute HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(server.owner)\r\n"
+          + "Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n400001\r\n")
+      // The server may close before it has all.
+      try? await connection.send(String(repeating: " ", count: 0x400001) + "\r\n0\r\n\r\n")
+      let refused = try await connection.read(until: "hint")
+      #expect(refused.hasPrefix("HTTP/1.1 413"))
+      #expect(refused.contains("4 MiB"))
+    }
+  }
+
   @Test func `one connection serves many requests and a wrong one is refused in our shape`() async throws {
     try await withServer(live: true) { server in
       let connection = try await RawConnection(port: server.client.port ?? 0)

@@ -45,6 +45,10 @@ import Testing
         #expect(answer.status == 415)
         #expect(answer.code == "request.media_type")
       }
+      let packed = try await server.send(.post, "/agent/status", [:], headers: [.contentEncoding: "gzip"])
+      #expect(packed.status == 415)
+      #expect(packed.json["message"]?.string?.contains("gzip") == true)
+      #expect(try await server.send(.post, "/agent/status", [:], headers: [.contentEncoding: "identity"]).status == 200)
       let typed = try await server.send(
         .post, "/agent/status", [:], headers: [.contentType: "Application/JSON; charset=utf-8"])
       #expect(typed.status == 200)

@@ -53,6 +53,23 @@ import Testing
     }
   }
 
+  @Test func `a cursor goes on in the list that it came from and in no other`() async throws {
+    try await withServer { server in
+      let run = try await server.makeRun()
+      func cursor(_ list: String, _ key: String) -> String {
+        "cursor=" + Data("\(list):\(key)".utf8).base64EncodedString().replacingPlus
+      }
+      for query in [cursor("artifacts", run.text), cursor("steps", "1"), cursor("runs", "1")] {
+        #expect(try await server.send(.get, "/agent/status?\(query)").code == "request.cursor")
+      }
+      for query in [cursor("runs", run.text), cursor("steps", run.text), cursor("artifacts", "1")] {
+        #expect(try await server.send(.get, "/agent/status?run_id=\(run.text)&\(query)").code == "request.cursor")
+      }
+      let steps = try await server.send(.get, "/agent/status?run_id=\(run.text)&\(cursor("steps", "0"))")
+      #expect(steps.json["steps"] != nil && steps.json["logs"] == nil)
+    }
+  }
+
   @Test(arguments: ["limit=0", "limit=1001", "limit=x", "run_id=x", "include_steps=1", "colour=red", "run_id=&run_id="])
   func `a query outside of its ranges is refused`(_ query: String) async throws {
     try await withServer { server throws in

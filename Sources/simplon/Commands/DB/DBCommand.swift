@@ -15,7 +15,9 @@ struct DBCommand: AsyncParsableCommand {
 /// Which database a command works on, and with which migrations.
 struct DatabaseOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("The database (DATABASE_URL, else SUPABASE_DB_*), as the owner of the tables.", valueName: "url")
+    help: ArgumentHelp(
+      "The database (DATABASE_DIRECT_URL, else DATABASE_URL, else SUPABASE_DB_*), as the owner of the tables.",
+      valueName: "url")
   )
   var dbURL: String?
 
@@ -34,12 +36,17 @@ struct DatabaseOptions: ParsableArguments {
   {
     let reader = try await SettingsReader(environment: env)
     try reader.check()
-    let address = try DatabaseAddress(reader, override: dbURL)
+    // An environment has its own address, as for the server.
+    let direct = reader.environment == nil ? reader.text(.directURL) : nil
+    let address = try DatabaseAddress(reader, override: dbURL ?? direct)
     var logger = try makeLogger(reader)
     logger.logLevel = max(logger.logLevel, .warning)
     let migrations = AgentSchema.migrations + (try dir.map { try Migration.read(folder: $0) } ?? [])
     var configuration = PostgresConfiguration(dsn: address.dsn)
     configuration.statementTimeout = nil
+    // Everything here is one statement or one transaction, so it may as well go through a pooler.
+    configuration.pooler = true
+    configuration.exclusiveConnections = 1
     let schema = reader.text(.schema) ?? "public"
     let log = logger
     return try await PostgresClient.withRunning(configuration, logger: logger) { client in

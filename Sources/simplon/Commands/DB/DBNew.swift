@@ -19,8 +19,8 @@ struct DBNew: AsyncParsableCommand {
 
   func run() async throws {
     let paths = try Migration.new(name, folder: dir, time: unixNow())
-    if json { return Print.out(["sql": .string(paths.sql), "undo": .string(paths.undo)]) }
-    Print.out(paths.sql)
-    Print.out(paths.undo)
+    if json { return try Print.out(["sql": .string(paths.sql), "undo": .string(paths.undo)]) }
+    try Print.out(paths.sql)
+    try Print.out(paths.undo)
   }
 }

@@ -26,26 +26,27 @@ struct DBPush: AsyncParsableCommand {
       defer { progress.clear() }
       return try await migrator.push(to: to, baseline: baseline) { progress.update($0) }
     }
-    if database.json { return Print.out(["applied": .array(applied.map(JSON.string))]) }
-    for version in applied { Print.out("\(Print.mark("completed")) \(version)") }
-    if applied.isEmpty { Print.out("nothing is pending") }
+    if database.json { return try Print.out(["applied": .array(applied.map(JSON.string))]) }
+    for version in applied { try Print.out("\(Print.mark("completed")) \(version)") }
+    if applied.isEmpty { try Print.out("nothing is pending") }
   }
 
   /// Makes what is missing of roles and logins, and prints the passwords that nobody else knows before anything can fail.
   private func makeLogins(_ client: PostgresClient, _ reader: SettingsReader) async throws {
-    var generator = SystemRandomNumberGenerator()
     let settings = ["simplon_api": Setting.apiPassword, "simplon_worker": .workerPassword]
-    var generated = settings.filter { reader.text($0.value) == nil }.mapValues { _ in Secret.password(using: &generator)
+    var generated = settings.filter { reader.text($0.value) == nil }.mapValues { _ in
+      var generator = SystemRandomNumberGenerator()
+      return Secret.password(using: &generator)
     }
     func password(_ login: String, _ setting: Setting) -> String { reader.text(setting) ?? generated[login] ?? "" }
     let made = try await Bootstrap(client: client).plain(
       api: password("simplon_api", .apiPassword), worker: password("simplon_worker", .workerPassword))
     generated = generated.filter { made.contains($0.key) }
     if database.json {
-      if !generated.isEmpty { Print.out(["logins": .object(generated.mapValues { .string($0) })]) }
+      if !generated.isEmpty { try Print.out(["logins": .object(generated.mapValues { .string($0) })]) }
     } else {
       for (login, password) in generated.sorted(by: { $0.key < $1.key }) {
-        Print.out("\(settings[login]?.name ?? login)=\(password)")
+        try Print.out("\(settings[login]?.name ?? login)=\(password)")
       }
     }
     guard let schema = reader.text(.schema), schema != "public" else { return }

@@ -18,7 +18,7 @@ struct DBRollback: AsyncParsableCommand {
   func run() async throws {
     guard yes else { throw ValidationError("a rollback drops tables with their rows; say --yes") }
     let undone = try await database.withMigrator { migrator, _, _ in try await migrator.rollback(to: to) }
-    if database.json { return Print.out(["undone": .array(undone.map(JSON.string))]) }
-    for version in undone { Print.out("\(Print.mark("cancelled")) \(version)") }
+    if database.json { return try Print.out(["undone": .array(undone.map(JSON.string))]) }
+    for version in undone { try Print.out("\(Print.mark("cancelled")) \(version)") }
   }
 }

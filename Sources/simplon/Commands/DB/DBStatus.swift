@@ -13,15 +13,15 @@ struct DBStatus: AsyncParsableCommand {
   func run() async throws {
     let status = try await database.withMigrator { migrator, _, _ in try await migrator.status() }
     if database.json {
-      Print.out(status.json)
+      try Print.out(status.json)
     } else {
       for item in status.items {
-        Print.out(
+        try Print.out(
           "\(item.version)  \(Print.padded(item.name, to: 22)) \(Print.padded(item.state.rawValue, to: 9)) \(item.appliedAt ?? "")"
         )
       }
       for foreign in status.foreign {
-        Print.out("also here: \(foreign.tool) in \(foreign.table), at \(foreign.versions.first ?? "nothing")")
+        try Print.out("also here: \(foreign.tool) in \(foreign.table), at \(foreign.versions.first ?? "nothing")")
       }
     }
     guard status.isCurrent else { throw ExitCode(1) }

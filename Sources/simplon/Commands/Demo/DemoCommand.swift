@@ -43,27 +43,32 @@ struct DemoCommand: AsyncParsableCommand {
     let created = try await client.call(
       .post, "/agent/execute", body: ["action": "create", "plan": json, "metadata": ["example": .string(example)]])
     let run = created["run_id"]?.string ?? ""
-    server.json ? Print.out(created) : Print.note("run \(run)")
+    try server.json ? Print.out(created) : Print.note("run \(run)")
     try await RunFollower(client: client, json: server.json).follow(run)
     let status = try await client.call(
       .get, "/agent/status", query: ["run_id": run, "include_artifacts": "true", "limit": "1000"])
     if let result = status["result"], !result.isNull {
-      server.json ? Print.out(["result": result]) : Print.out("result: \(Print.shown(result.text))")
+      try server.json ? Print.out(["result": result]) : Print.out("result: \(Print.clean(result.text))")
     }
     for artifact in status["artifacts"]?["items"]?.array ?? [] { try await save(artifact, from: client) }
   }
 
+  /// Where a file is saved: the server says where in the folder, but never outside of it.
+  static func place(of name: String, in folder: String) -> String {
+    // By scalars, as the system does: a slash and a combining mark after it are one character.
+    let parts = name.unicodeScalars.split(separator: "/").map { String($0) }
+    return ([folder] + parts.filter { $0 != "." && $0 != ".." }).joined(separator: "/")
+  }
+
   private func save(_ artifact: JSON, from client: ServerClient) async throws {
     guard let id = artifact["id"]?.string, let name = artifact["path"]?.string else { return }
-    // The server says where in the folder; never outside of it.
-    let parts = name.split(separator: "/").filter { $0 != "." && $0 != ".." }
-    let path = ([output] + parts.map(String.init)).joined(separator: "/")
+    let path = Self.place(of: name, in: output)
     try FileManager.default.createDirectory(
       atPath: URL(filePath: path).deletingLastPathComponent().path, withIntermediateDirectories: true)
     var progress = Progress(Print.clean(name), of: artifact["size"]?.integer, .bytes, asJSON: server.json)
     try await client.download(id, to: path) { progress.update($0) }
     progress.clear()
-    server.json
-      ? Print.out(["artifact": .string(name), "saved": .string(path)]) : Print.out("saved \(Print.shown(path))")
+    try server.json
+      ? Print.out(["artifact": .string(name), "saved": .string(path)]) : Print.out("saved \(Print.clean(path))")
   }
 }

@@ -42,7 +42,8 @@ struct DevCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await start(isQuiet: false) { state in
-      json ? Print.out(state.json) : state.announce()
+      // The stack is what is wanted, also where nobody reads this.
+      try? json ? Print.out(state.json) : state.announce()
       try await gracefulShutdown()
     }
   }
@@ -75,7 +76,6 @@ struct DevCommand: AsyncParsableCommand {
     MetricsSystem.bootstrap(metrics)
     let options = ClusterOptions(folder: dataFolder(reader), port: databasePort, programs: postgresBin)
     try await Cluster.with(options, logger: logger) { cluster in
-      try await cancelWhenGracefulShutdown { try await Self.migrate(cluster, reader.text(.schema) ?? "public", logger) }
       let port = try freePort(try reader.integer(.port) ?? 54321, option: "--port")
       let state = try DevState(cluster: cluster, port: port)
       let own = try Issuer.own(
@@ -93,7 +93,11 @@ struct DevCommand: AsyncParsableCommand {
         try await body(state)
       }
       let services = try await cancelWhenGracefulShutdown { [settings] in
-        try await Stack.services(settings, metrics: metrics, logger: logger) { _ in ready.signal() }
+        try await Stack.services(settings, metrics: metrics, logger: logger) {
+          try await Self.migrate(cluster, settings.schema, logger)
+        } onReady: { _ in
+          ready.signal()
+        }
       }
       let members = ([cluster] + services).map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
       try await Stack.group(members + [ready.member], settings, logger: logger).run()
@@ -106,7 +110,10 @@ struct DevCommand: AsyncParsableCommand {
       try await Bootstrap(client: client).privateCluster(
         owner: passwords[.owner] ?? "", api: passwords[.api] ?? "", worker: passwords[.worker] ?? "")
     }
-    try await PostgresClient.withRunning(PostgresConfiguration(dsn: cluster.dsn(.owner)), logger: logger) { client in
+    var owner = PostgresConfiguration(dsn: cluster.dsn(.owner))
+    // A second session would have to load the catalog again.
+    owner.exclusiveConnections = 1
+    try await PostgresClient.withRunning(owner, logger: logger) { client in
       _ = try await Migrator(client: client, migrations: AgentSchema.migrations, schema: schema, logger: logger).push()
     }
   }

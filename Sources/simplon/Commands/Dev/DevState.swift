@@ -53,8 +53,8 @@ struct DevState: Sendable {
   }
 
   /// Shows the addresses and keys to a person.
-  func announce() {
-    Self.show(json)
+  func announce() throws {
+    try Self.show(json)
     Print.note(
       "\nTry it:  simplon run --plan examples/dataset-report/plan.yaml --attach examples/dataset-report/elnino.csv --follow"
     )
@@ -62,12 +62,12 @@ struct DevState: Sendable {
   }
 
   /// Shows what ``json`` holds, one line each.
-  static func show(_ json: JSON) {
+  static func show(_ json: JSON) throws {
     for (label, name) in [
       ("API URL", "api_url"), ("DB URL", "db_url"), ("publishable key", "publishable_key"),
       ("secret key", "secret_key"),
       ("anon key", "anon_key"), ("service_role key", "service_role_key"), ("JWT secret", "jwt_secret"),
       ("data", "data"),
-    ] { Print.out("\(Print.padded(label, to: 17)) \(json[name]?.string ?? "")") }
+    ] { try Print.out("\(Print.padded(label, to: 17)) \(json[name]?.string ?? "")") }
   }
 }

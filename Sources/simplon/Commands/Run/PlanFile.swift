@@ -11,25 +11,37 @@ struct PlanFile {
   ///
   /// - Parameters:
   ///   - path: the file.
-  ///   - attaching: text files; each becomes a step `attach-N` that writes it to the work folder under its own name, and
-  ///     that every step without needs of its own needs.
-  /// - Throws: `request.invalid` when a file cannot be read; `plan.invalid`, `plan.too_large`.
+  ///   - attaching: files; each becomes a step `attach-N` that writes it to the work folder under its own name, and that
+  ///     every step without needs of its own needs.
+  /// - Throws: `request.invalid` when a file cannot be read or attached; `plan.invalid`, `plan.too_large`.
   init(_ path: String, attaching: [String]) throws {
-    let plan = try Plan.json(reading: Self.text(of: path))
+    guard let text = String(data: try Self.bytes(of: path), encoding: .utf8) else {
+      throw SimplonError(.requestInvalid, "the file \(path) is not UTF-8")
+    }
+    let plan = try Plan.json(reading: text)
     guard !attaching.isEmpty, var members = plan.object, let steps = members["steps"]?.array else {
       json = plan
       return
     }
-    let attachments: [JSON] = try attaching.enumerated().map { index, file in
-      [
-        "id": .string("attach-\(index + 1)"), "tool": "files",
-        "with": [
-          "op": "write", "path": .string(URL(filePath: file).lastPathComponent),
-          "content": .string(try Self.text(of: file)),
-        ],
+    var files = Set<String>()
+    let taken = Set(steps.compactMap { $0["id"]?.string })
+    let names = (1...(attaching.count + taken.count)).map { "attach-\($0)" }.filter { !taken.contains($0) }
+      .prefix(attaching.count).map { JSON.string($0) }
+    let attachments: [JSON] = try zip(names, attaching).map { name, path in
+      let file = URL(filePath: path).lastPathComponent
+      guard !file.contains("${{") else {
+        throw SimplonError(.requestInvalid, "the file \(path) cannot be attached: its name would be an expression")
+      }
+      guard files.insert(file).inserted else {
+        throw SimplonError(.requestInvalid, "two attached files have the name \(file)", hint: "rename one of them")
+      }
+      // Base64 holds no `${{`, which would be an expression, and any bytes.
+      let content = try Self.bytes(of: path).base64EncodedString()
+      return [
+        "id": name, "tool": "files",
+        "with": ["op": "write", "path": .string(file), "content": .string(content), "encoding": "base64"],
       ]
     }
-    let names = attachments.compactMap { $0["id"] }
     members["steps"] = .array(
       attachments
         + steps.map { step in
@@ -40,11 +52,11 @@ struct PlanFile {
     json = .object(members)
   }
 
-  private static func text(of path: String) throws(SimplonError) -> String {
+  private static func bytes(of path: String) throws(SimplonError) -> Data {
     do {
-      return try String(contentsOf: URL(filePath: path), encoding: .utf8)
+      return try Data(contentsOf: URL(filePath: path))
     } catch {
-      throw SimplonError(.requestInvalid, "the file \(path) cannot be read as text", cause: error)
+      throw SimplonError(.requestInvalid, "the file \(path) cannot be read", cause: error)
     }
   }
 }

@@ -15,7 +15,7 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("A plan, as YAML or JSON.", valueName: "file"))
   var plan: String?
 
-  @Option(help: ArgumentHelp("A text file that every step finds in its work folder.", valueName: "file"))
+  @Option(help: ArgumentHelp("A file that every step finds in its work folder.", valueName: "file"))
   var attach: [String] = []
 
   @Option(help: ArgumentHelp("A key that makes repeating the command harmless.", valueName: "text"))
@@ -41,9 +41,9 @@ struct RunCommand: AsyncParsableCommand {
       headers: idempotencyKey.map { ["Idempotency-Key": $0] } ?? [:])
     let run = created["run_id"]?.string ?? ""
     guard follow else {
-      return server.json ? Print.out(created) : Print.out("run \(run) is \(created["status"]?.string ?? "created")")
+      return try server.json ? Print.out(created) : Print.out("run \(run) is \(created["status"]?.string ?? "created")")
     }
-    if server.json { Print.out(created) } else { Print.note("run \(run)") }
+    if server.json { try Print.out(created) } else { Print.note("run \(run)") }
     try await RunFollower(client: client, json: server.json).follow(run)
   }
 }

@@ -13,7 +13,7 @@ struct RunFollower {
     var status: String?
     try await client.follow(run, after: after) { event in
       let event = event.json
-      show(event)
+      try show(event)
       if event["kind"] == "done" { status = event["payload"]?["status"]?.string }
     }
     // A stream that is opened at its end tells nothing.
@@ -22,23 +22,25 @@ struct RunFollower {
   }
 
   /// Shows one event: `{seq, at, level, kind, payload}`.
-  func show(_ event: JSON) {
+  ///
+  /// - Throws: `Print.Failure`.
+  func show(_ event: JSON) throws {
     guard let kind = event["kind"]?.string else { return }
-    guard !json else { return Print.out(event) }
+    guard !json else { return try Print.out(event) }
     let payload = event["payload"] ?? .null
-    func text(_ name: String) -> String { Print.shown(payload[name]?.string ?? "") }
+    func text(_ name: String) -> String { Print.clean(payload[name]?.string ?? "") }
     let step = text("step_id")
     let status = text("status")
     switch kind {
-    case "log": Print.out("  \(Print.dim(step + " │")) \(text("text"))")
-    case "step": Print.out("\(Print.mark(status)) \(step) \(status)\(message(payload["error"]))")
+    case "log": try Print.out("  \(Print.dim(step + " │")) \(text("text"))")
+    case "step": try Print.out("\(Print.mark(status)) \(step) \(status)\(message(payload["error"]))")
     case "artifact":
-      Print.out("\(Print.mark("completed")) artifact \(text("path")) (\(payload["size"]?.integer ?? 0) bytes)")
+      try Print.out("\(Print.mark("completed")) artifact \(text("path")) (\(payload["size"]?.integer ?? 0) bytes)")
     case "status", "done":
-      Print.out("\(Print.mark(status)) run \(status)\(message(payload["error"] ?? payload["reason"]))")
+      try Print.out("\(Print.mark(status)) run \(status)\(message(payload["error"] ?? payload["reason"]))")
     default: break
     }
   }
 
-  private func message(_ error: JSON?) -> String { error?["message"]?.string.map { ": \(Print.shown($0))" } ?? "" }
+  private func message(_ error: JSON?) -> String { error?["message"]?.string.map { ": \(Print.clean($0))" } ?? "" }
 }

@@ -17,12 +17,12 @@ struct RunsList: AsyncParsableCommand {
     var query = ["limit": String(limit)]
     query["cursor"] = cursor
     let answer = try await server.client().call(.get, "/agent/status", query: query)
-    guard !server.json else { return Print.out(answer) }
+    guard !server.json else { return try Print.out(answer) }
     for run in answer["runs"]?.array ?? [] {
       let what = run["agent"]?.string ?? run["prompt"]?.string ?? ""
-      Print.out(
+      try Print.out(
         "\(run["run_id"]?.string ?? "")  \(Print.padded(run["status"]?.string ?? "", to: 10))"
-          + "  \(run["created_at"]?.string?.prefix(19) ?? "")  \(Print.shown(String(what.prefix(60))))")
+          + "  \(run["created_at"]?.string?.prefix(19) ?? "")  \(Print.clean(String(what.prefix(60))))")
     }
     if let next = answer["next_cursor"]?.string { Print.note("more: --cursor \(next)") }
   }

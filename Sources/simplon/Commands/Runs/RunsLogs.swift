@@ -25,7 +25,7 @@ struct RunsLogs: AsyncParsableCommand {
       let page = try await client.call(
         .get, "/agent/logs", query: ["run_id": target.run, "after": String(last), "limit": "1000"])
       let events = page["logs"]?.array ?? []
-      for event in events { follower.show(event) }
+      for event in events { try follower.show(event) }
       guard let next = page["next_after"]?.integer, events.count == 1000 else { return }
       last = Int64(next)
     }

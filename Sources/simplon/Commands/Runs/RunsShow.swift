@@ -13,21 +13,22 @@ struct RunsShow: AsyncParsableCommand {
     let run = try await server.client().call(
       .get, "/agent/status",
       query: ["run_id": target.run, "include_steps": "true", "include_artifacts": "true", "limit": "1000"])
-    guard !server.json else { return Print.out(run) }
+    guard !server.json else { return try Print.out(run) }
     let status = run["status"]?.string ?? ""
-    Print.out("\(Print.mark(status)) run \(target.run) \(status), attempt \(run["attempt"]?.integer ?? 1)")
+    try Print.out("\(Print.mark(status)) run \(target.run) \(status), attempt \(run["attempt"]?.integer ?? 1)")
     for name in ["reason", "error"] {
-      if let message = run[name]?["message"]?.string { Print.out("  \(Print.shown(message))") }
+      if let message = run[name]?["message"]?.string { try Print.out("  \(Print.clean(message))") }
     }
     for step in run["steps"]?["items"]?.array ?? [] {
       let status = step["status"]?.string ?? ""
-      Print.out("  \(Print.mark(status)) \(step["step_id"]?.string ?? "")  \(step["tool"]?.string ?? "")  \(status)")
+      try Print.out(
+        "  \(Print.mark(status)) \(step["step_id"]?.string ?? "")  \(step["tool"]?.string ?? "")  \(status)")
     }
     for artifact in run["artifacts"]?["items"]?.array ?? [] {
-      Print.out(
-        "  artifact \(Print.shown(artifact["path"]?.string ?? ""))  \(artifact["size"]?.integer ?? 0) bytes  \(artifact["url"]?.string ?? "")"
+      try Print.out(
+        "  artifact \(Print.clean(artifact["path"]?.string ?? ""))  \(artifact["size"]?.integer ?? 0) bytes  \(artifact["url"]?.string ?? "")"
       )
     }
-    if let result = run["result"], !result.isNull { Print.out("  result \(Print.shown(result.text))") }
+    if let result = run["result"], !result.isNull { try Print.out("  result \(Print.clean(result.text))") }
   }
 }

@@ -10,7 +10,7 @@ struct RunsWhy: AsyncParsableCommand {
 
   func run() async throws {
     let reason = try await server.client().call(.get, "/agent/why", query: ["run_id": target.run])
-    guard !server.json else { return Print.out(reason) }
-    Print.out(Print.shown("\(reason["code"]?.string ?? ""): \(reason["message"]?.string ?? "")"))
+    guard !server.json else { return try Print.out(reason) }
+    try Print.out(Print.clean("\(reason["code"]?.string ?? ""): \(reason["message"]?.string ?? "")"))
   }
 }

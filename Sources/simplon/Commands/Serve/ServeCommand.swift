@@ -56,11 +56,11 @@ struct ServeCommand: AsyncParsableCommand {
     let services = try await cancelWhenGracefulShutdown {
       try await Stack.services(settings, metrics: metrics, logger: logger) { port in
         logger.notice("listening", metadata: ["url": "\(url)\(port)"])
-        if json { Print.out(["api_url": .string("\(url)\(port)")]) }
+        if json { try? Print.out(["api_url": .string("\(url)\(port)")]) }
       }
     }
     let ready = Ready {
-      if isWorkerAlone, json { Print.out(["worker": true]) }
+      if isWorkerAlone, json { try? Print.out(["worker": true]) }
       try await gracefulShutdown()
     }
     ready.signal()

@@ -24,6 +24,6 @@ struct StatusCommand: AsyncParsableCommand {
         .serverUnreachable, "the stack in \(folder) is not running", hint: "Start it: simplon dev --data \(folder)")
     }
     let status = DevState.json(state, folder: folder, databasePort: state.port ?? 0)
-    json ? Print.out(status) : DevState.show(status)
+    try json ? Print.out(status) : DevState.show(status)
   }
 }

@@ -24,14 +24,13 @@ struct TokenCommand: AsyncParsableCommand {
   @Option(name: .customLong("data"), help: ArgumentHelp("The data folder (SIMPLON_DATA).", valueName: "folder"))
   var folder: String?
 
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  func validate() throws { _ = try person() }
+
   func run() async throws {
-    guard let sub = UUID(uuidString: sub) else { throw ValidationError("--sub must be a UUID") }
-    guard let role = Principal.Role(rawValue: role) else {
-      throw ValidationError("--role must be authenticated, anon or service_role")
-    }
-    guard let ttl = Duration(parsing: ttl), ttl >= .seconds(1) else {
-      throw ValidationError("--ttl must be a time such as 1h")
-    }
+    let (sub, role, ttl) = try person()
     let mint: TokenMint
     if let state = try ClusterState.read(from: try await dataFolder(given: folder)) {
       mint = try TokenMint(projectURL: DevState.projectURL, secret: state.jwtSecret)
@@ -41,6 +40,18 @@ struct TokenCommand: AsyncParsableCommand {
         projectURL: reader.required(.url, "Start simplon dev here once, or set SUPABASE_URL."),
         secret: reader.required(.jwtSecret, "Start simplon dev here once, or set SUPABASE_JWT_SECRET."))
     }
-    Print.out(mint.token(sub: sub, role: role, ttl: ttl))
+    let token = mint.token(sub: sub, role: role, ttl: ttl)
+    try json ? Print.out(["token": .string(token)]) : Print.out(token)
+  }
+
+  private func person() throws(ValidationError) -> (UUID, Principal.Role, Duration) {
+    guard let sub = UUID(uuidString: sub) else { throw ValidationError("--sub must be a UUID") }
+    guard let role = Principal.Role(rawValue: role) else {
+      throw ValidationError("--role must be authenticated, anon or service_role")
+    }
+    guard let ttl = Duration(parsing: ttl), ttl >= .seconds(1) else {
+      throw ValidationError("--ttl must be a time such as 1h")
+    }
+    return (sub, role, ttl)
   }
 }
