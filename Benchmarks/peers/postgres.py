@@ -13,7 +13,7 @@ from stack import REPOSITORY
 SELECT = "\\set id random(1, 10000)\nselect v from kv where id = :id;\n"
 IN_A_PIPELINE = 64
 LINES_A_CALL = 500
-LINE = {"step_id": "main", "stream": "stdout", "text": "the quick brown fox jumps over the lazy dog 0123456789"}
+LINE = "the quick brown fox jumps over the lazy dog 0123456789"
 # A sandbox passes on 1 MiB of each stream, and counts a line as 64 bytes at least: so many go through it whole. Few big
 # steps, as each is a program to start.
 LINES_A_STREAM, STEPS, RUNS = 16_000, 4, 2
@@ -61,12 +61,12 @@ def _printed(built: House, seconds: float) -> tuple[float, dict]:
     built.serve("api,worker")
     caller = built.caller()
     code = (
-        f"import sys\nblock = ({LINE['text']!r} + '\\n') * 200\n"
+        f"import sys\nblock = ({LINE!r} + '\\n') * 200\n"
         f"for _ in range({LINES_A_STREAM // 200}):\n  sys.stdout.write(block)\n  sys.stderr.write(block)\n"
     )
     plan = {"steps": [{"id": f"s{number}", "tool": "python", "with": {"code": code}} for number in range(STEPS)]}
     expected = RUNS * STEPS * 2 * LINES_A_STREAM
-    question = """select count(*), count(distinct at), extract(epoch from max(at) -
+    question = """select count(*), count(distinct xmin::text), extract(epoch from max(at) -
         (select min(started_at) from public.agent_runs where id = any(%(runs)s)))::float8
         from public.agent_task_logs where kind = 'log' and run_id = any(%(runs)s)"""
     until, lines, spent, writes = time.monotonic() + seconds, 0, 0.0, 0
@@ -99,13 +99,14 @@ def _appended(built: House, seconds: float) -> float:
         )
         owner.execute(
             """create table batch as select array_fill('info'::text, array[%(n)s]) as levels,
-            array_fill('log'::text, array[%(n)s]) as kinds, array_fill(%(line)s::jsonb, array[%(n)s]) as payloads""",
-            {"n": LINES_A_CALL, "line": json.dumps(LINE)},
+            array_fill('s0'::text, array[%(n)s]) as steps, array_fill('stdout'::text, array[%(n)s]) as streams,
+            array_fill(%(line)s::text, array[%(n)s]) as texts, array_fill(false, array[%(n)s]) as damaged""",
+            {"n": LINES_A_CALL, "line": LINE},
         )
     script = (
         f"\\set base :base + {LINES_A_CALL}\n"
-        f"select simplon.append_events((left('{held}', 24) || lpad(to_hex(:client_id::bigint), 12, '0'))::uuid, 1,"
-        " :base::bigint, levels, kinds, payloads) from batch;\n"
+        f"select simplon.append_lines((left('{held}', 24) || lpad(to_hex(:client_id::bigint), 12, '0'))::uuid, 1,"
+        " :base::bigint, levels, steps, streams, texts, damaged) from batch;\n"
     )
     start = ["-D", f"base={1 - LINES_A_CALL}"]
     found = 0.0

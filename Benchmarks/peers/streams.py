@@ -1,7 +1,6 @@
 """How late events arrive when many people watch. A writer stands for the worker, so that its clock is known."""
 
 import asyncio
-import json
 import re
 import resource
 import time
@@ -11,7 +10,7 @@ import psycopg
 from house import NOTHING, House, house
 from result import Result, quantile
 
-STAMP = re.compile(rb'"sent_ns"\s*:\s*(\d+)')
+STAMP = re.compile(rb'"text"\s*:\s*"(\d+)"')
 RATE = 100  # events a second, in all
 
 
@@ -59,12 +58,10 @@ async def write(built: House, runs: list[uuid.UUID], seconds: float) -> int:
                 await asyncio.sleep(1 / RATE / 4)
                 continue
             run = runs[sent % len(runs)]
-            payload = json.dumps(
-                {"step_id": "main", "stream": "stdout", "text": "a line", "sent_ns": time.monotonic_ns()}
-            )
             await connection.execute(
-                "select simplon.append_events(%s, 1, %s, array['info'], array['log'], array[%s::jsonb])",
-                (run, bases[run], payload),
+                "select simplon.append_lines(%s, 1, %s, array['info'], array['main'], array['stdout'], array[%s],"
+                " array[false])",
+                (run, bases[run], str(time.monotonic_ns())),
             )
             await connection.execute("select pg_notify('simplon_runs', %s)", (str(run).upper(),))
             bases[run] += 1

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from agent import noop, someone
-from stack import REPOSITORY, clean_environment, folder, free_port, simplon
+from stack import PROGRAM, REPOSITORY, clean_environment, folder, free_port, simplon
 
 
 @pytest.fixture
@@ -122,6 +122,25 @@ def test_runs_are_listed_shown_explained_and_stopped(run_here, plan):
     assert found.returncode == 1 and "run.state" in found.stderr + found.stdout
     found = run_here("runs", "show", someone())
     assert found.returncode == 1 and "run.not_found" in found.stderr + found.stdout
+
+
+def test_a_reader_that_leaves_ends_the_command(stack, tmp_path):
+    path = tmp_path / "long.yaml"
+    path.write_text("steps:\n  - id: a\n    tool: shell\n    with: { command: 'while sleep 0.2; do echo x; done' }\n")
+    words = [PROGRAM, "run", "--plan", str(path), "--follow", "--data", str(stack.data)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment()) as command:
+        assert command.stdout.readline()
+        command.stdout.close()
+        run = command.stderr.read().decode().split()[1]
+        assert command.wait(30) == 141
+    assert simplon("runs", "stop", run, "--data", str(stack.data)).returncode == 0
+
+
+def test_output_that_cannot_be_written_is_an_error(stack):
+    with open("/dev/full", "w") as full:
+        words = [PROGRAM, "runs", "list", "--json", "--data", str(stack.data)]
+        found = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, env=clean_environment(), timeout=60, check=False)
+    assert found.returncode == 1 and b"storage.full" in found.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

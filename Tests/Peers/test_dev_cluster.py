@@ -9,8 +9,9 @@ import subprocess
 import time
 
 import pytest
-from agent import noop
+from agent import noop, shell
 from stack import (
+    PATIENCE,
     PROGRAM,
     Stack,
     clean_environment,
@@ -38,6 +39,24 @@ def test_it_stops_cleanly_and_leaves_no_process(own):
     assert own.stop() == 0
     assert time.monotonic() - begun < 15
     assert not is_alive(postgres)
+
+
+def test_strangers_that_only_connect_take_no_files_from_the_work(own, monkeypatch):
+    few = own.home / "few"
+    few.write_text(f'#!/bin/sh\nulimit -n 256\nexec "{PROGRAM}" "$@"\n')
+    few.chmod(0o755)
+    monkeypatch.setattr("stack.PROGRAM", str(few))
+    own.start()
+    ada = own.caller()
+    run = ada.create(shell("sleep 4"))
+    port = int(own.url.rpartition(":")[2])
+    with contextlib.ExitStack() as strangers:
+        for _ in range(300):
+            strangers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+        assert ada.wait(run)["status"] == "completed"
+    log = own.process.log.read_text()
+    assert "ended by itself" not in log and "waits for" not in log
+    assert own.stop() == 0
 
 
 def test_ctrl_c_is_as_good_as_sigterm(own):

@@ -115,6 +115,17 @@ def test_a_changed_migration_is_found(database):
     assert found.returncode == 1 and "migration.changed" in found.stdout + found.stderr, found
 
 
+def test_a_schema_changed_by_hand_is_found(database):
+    assert db("push", url=database).returncode == 0
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("drop policy agent_runs_read_own on public.agent_runs")
+        owner.execute("grant select on public.agent_steps to anon")
+    found = db("verify", "--json", url=database)
+    assert found.returncode == 1 and "database.schema" in found.stderr, found
+    for what in ("policy agent_runs_read_own of table", "right of anon to select table public.agent_steps"):
+        assert what in found.stderr, found
+
+
 def test_a_database_of_the_future_is_refused(database):
     assert db("push", url=database).returncode == 0
     with psycopg.connect(database, autocommit=True) as owner:

@@ -202,7 +202,7 @@ def test_no_function_of_the_engine_can_be_called_by_a_caller_beyond_the_few_that
     names = {name for name, _, _ in callable_ones}
     engine = {
         "claim_runs",
-        "append_events",
+        "append_lines",
         "settle_steps",
         "renew_leases",
         "recover_runs",

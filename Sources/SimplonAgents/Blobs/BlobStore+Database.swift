@@ -8,12 +8,14 @@ extension BlobStore {
   ///
   /// - Throws: `storage.mismatch`.
   package func refuseForeignDatabase(_ engine: PostgresClient) async throws {
-    let bound = try await QueueStore(client: engine).settle(setting: "blob_store", to: id.uuidString.lowercased())
-    guard bound == id.uuidString.lowercased() else {
+    let own = id.uuidString.lowercased()
+    let rows = try await engine.query("select simplon.settle_setting('blob_store', \(own))")
+    let bound = try rows.first?.decode(String.self) ?? own
+    guard bound == own else {
       throw SimplonError(
         .storageMismatch, "the file store in \(root) is not the one this database's files are in",
         hint: "Point every server at the shared folder that the database was first used with.",
-        details: ["store": .string(id.uuidString.lowercased()), "expected": .string(bound)])
+        details: ["store": .string(own), "expected": .string(bound)])
     }
   }
 }

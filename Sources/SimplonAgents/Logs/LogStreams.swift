@@ -30,7 +30,7 @@ package final class LogStreams: Service {
     var isStopped = false
   }
 
-  private let queue: QueueStore
+  private let store: LogStore
   private let wakeUp: WakeUp
   private let sweepInterval: Duration
   private let logger: Logger
@@ -47,7 +47,7 @@ package final class LogStreams: Service {
   package init(
     engine: PostgresClient, wakeUp: WakeUp, sweepInterval: Duration = .milliseconds(250), logger: Logger
   ) {
-    queue = QueueStore(client: engine)
+    store = LogStore(client: engine)
     self.wakeUp = wakeUp
     self.sweepInterval = sweepInterval
     self.logger = logger
@@ -114,7 +114,7 @@ package final class LogStreams: Service {
       return state.feeds.filter { state.hints.contains($0.key) }.mapValues(\.mark)
     }
     while !marks.isEmpty {
-      let events = try await queue.events(above: marks, limit: Self.page)
+      let events = try await store.events(above: marks, limit: Self.page)
       publish(events)
       marks = events.filter { $0.value.count == Self.page }.compactMapValues { $0.last?.seq }
     }
@@ -135,7 +135,12 @@ package final class LogStreams: Service {
 
   /// Events after a number, from the table.
   func read(_ run: UUID, after: Int64) async throws -> [StoredEvent] {
-    try await queue.events(above: [run: after], limit: Self.page)[run] ?? []
+    try await store.events(above: [run: after], limit: Self.page)[run] ?? []
+  }
+
+  /// Throws what is to be said to a reader for whom nothing more will come: `run.not_found`, `run.logs_expired`.
+  func refuseExpired(_ run: UUID, after: Int64) async throws {
+    try await store.start(of: run).refuseExpired(after)
   }
 
   /// Joins the live feed of a subscriber that stands at `last`.
@@ -202,7 +207,7 @@ package struct LogSubscription: AsyncSequence, Sendable {
 
     /// The next batch; nil at the end.
     ///
-    /// - Throws: `database.*`; the reader comes back with its last number.
+    /// - Throws: `database.*`, `run.not_found` and `run.logs_expired`; the reader comes back with its last number.
     package mutating func next() async throws -> [StoredEvent]? {
       while isBehind || !isDone {
         if isBehind {
@@ -210,6 +215,8 @@ package struct LogSubscription: AsyncSequence, Sendable {
           isBehind = page.count == LogStreams.page
           if !page.isEmpty { return take(page) }
           if isDone { break }
+          // One that has joined waits for what comes; what has gone past retention meanwhile never does.
+          if live != nil { try await streams.refuseExpired(run, after: last) }
         }
         if live == nil {
           live = streams.join(run, last: last).makeAsyncIterator()

@@ -20,13 +20,3 @@ package struct StoredEvent: Sendable, Hashable {
     self.payload = payload
   }
 }
-
-/// Where a stream can begin.
-struct StreamStart: Sendable {
-  /// The number of the run's last event so far.
-  let lastSeq: Int64
-  /// Whether the run has ended, so that no event will follow the last one.
-  let finished: Bool
-  /// The number of the oldest event that is still kept.
-  let oldestSeq: Int64
-}

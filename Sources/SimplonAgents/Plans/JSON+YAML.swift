@@ -34,8 +34,8 @@ extension JSON {
   }
 
   private init(_ node: Node, level: Int) throws(SimplonError) {
-    guard level <= Allowance.levels else {
-      throw SimplonError(.planTooLarge, "line \(node.line): it nests deeper than \(Allowance.levels) levels")
+    guard level <= SizeLimit.levels else {
+      throw SimplonError(.planTooLarge, "line \(node.line): it nests deeper than \(SizeLimit.levels) levels")
     }
     switch node {
     case .scalar(let scalar):

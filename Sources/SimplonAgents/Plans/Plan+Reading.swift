@@ -35,8 +35,8 @@ extension Plan {
         .planTooLarge, "the plan has \(items.count) steps; the limit is \(Plan.maximumSteps)",
         details: ["limit": .integer(Plan.maximumSteps)])
     }
-    var allowance = Allowance()
-    try within("the plan", try allowance.spend(on: json))
+    var size = SizeLimit()
+    try within("the plan", try size.add(json))
     if let version = fields.json("version"), version.integer != 1 { throw fields.wrong("version", "must be 1") }
     let name = try fields.string("name")
     guard (name?.utf8.count ?? 1) <= 200 else { throw fields.wrong("name", "is longer than 200 bytes") }
@@ -61,8 +61,8 @@ extension Plan {
     self.init(name: name, steps: steps, output: output, artifacts: artifacts, graph: graph, positions: positions)
     try checkReferences()
     // The canonical form spells out defaults; it must be as readable as what it was made of.
-    allowance = Allowance()
-    try within("the plan", try allowance.spend(on: self.json))
+    size = SizeLimit()
+    try within("the plan", try size.add(self.json))
   }
 
   private static func needs(of steps: [Step], _ positions: [String: Int]) throws(SimplonError) -> [[Int]] {

@@ -42,7 +42,7 @@ package struct Plan: Sendable, Hashable {
   /// The most steps of a plan.
   package static let maximumSteps = 1000
   /// The most bytes of a plan's text, 4 MiB.
-  package static let maximumBytes = Allowance.bytes
+  package static let maximumBytes = SizeLimit.bytes
   /// The most patterns of artifacts.
   package static let maximumArtifacts = 100
 

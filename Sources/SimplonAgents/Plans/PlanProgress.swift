@@ -40,7 +40,12 @@ package struct PlanProgress: Sendable {
   private var queue = [Int]()
   private var running = 0
   private var left: Int
+  private var bytes = 0
   private var failure: SimplonError?
+
+  /// The most bytes of all inputs and outputs together: each expression can repeat a large output, and all are held in
+  /// memory while the run lasts.
+  package static let maximumBytes = 32 << 20
 
   /// Whether a step has failed for good: nothing starts any more.
   package var hasFailed: Bool { failure != nil }
@@ -114,6 +119,7 @@ package struct PlanProgress: Sendable {
     let step = plan.steps[index]
     states[index] = .settled
     results[index] = settled
+    bytes += settled.output?.size ?? 0
     left -= 1
     let obstacle: String
     switch settled.status {
@@ -138,13 +144,18 @@ package struct PlanProgress: Sendable {
   }
 
   /// The input to run with, or nil when the condition is false.
-  private func input(of step: Plan.Step) throws(SimplonError) -> JSON? {
+  private mutating func input(of step: Plan.Step) throws(SimplonError) -> JSON? {
     if let condition = step.condition {
       let holds = try within("\"when\"", try condition.truth(in: scope))
       guard holds else { return nil }
     }
     let input = try within("\"with\"", try Resolver.resolve(step.input, in: scope))
     try step.declaration.check(input)
+    let size = input.size
+    guard bytes + size <= Self.maximumBytes else {
+      throw SimplonError(.planTooLarge, "the run's inputs and outputs together would pass the limit of 32 MiB")
+    }
+    bytes += size
     return input
   }
 

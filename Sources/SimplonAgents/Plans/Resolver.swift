@@ -4,7 +4,7 @@ import SimplonCore
 /// fill the memory in thirty steps.
 struct Resolver {
   private let scope: Expression.Scope
-  private var allowance = Allowance()
+  private var size = SizeLimit()
 
   /// Resolves one value: an input or the plan's output.
   ///
@@ -22,26 +22,26 @@ struct Resolver {
       guard let template = try Template(text) else { break }
       if let only = template.only {
         let value = try only.value(in: scope)
-        try allowance.spend(on: value, level: level)
+        try size.add(value, level: level)
         return value
       }
       return .string(try resolve(template.parts, level: level))
     case .array(let items):
-      try allowance.enter(level)
+      try size.enter(level)
       var resolved = [JSON]()
       for item in items { resolved.append(try resolve(item, level: level + 1)) }
       return .array(resolved)
     case .object(let members):
-      try allowance.enter(level)
+      try size.enter(level)
       var resolved = [String: JSON]()
       for (name, member) in members {
-        try allowance.spend(name.utf8.count)
+        try size.add(bytes: name.utf8.count)
         resolved[name] = try resolve(member, level: level + 1)
       }
       return .object(resolved)
     case .null, .bool, .number: break
     }
-    try allowance.spend(on: json, level: level)
+    try size.add(json, level: level)
     return json
   }
 
@@ -50,11 +50,11 @@ struct Resolver {
     for part in parts {
       switch part {
       case .text(let piece):
-        try allowance.spend(piece.utf8.count)
+        try size.add(bytes: piece.utf8.count)
         text += piece
       case .expression(let expression):
         let value = try expression.value(in: scope)
-        try allowance.spend(on: value, level: level)
+        try size.add(value, level: level)
         text += value.string ?? value.text
       }
     }

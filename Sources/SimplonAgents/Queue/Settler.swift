@@ -18,7 +18,16 @@ actor Settler {
     let lease: Lease
 
     /// Nothing but lines, and many: these go the quick way, by themselves.
-    var isBulk: Bool { turn.rows.isEmpty && turn.outcome == nil && turn.artifacts.isEmpty && turn.events.count >= 32 }
+    var isBulk: Bool {
+      turn.lines.count >= RunJournal.bulk && turn.rows.isEmpty && turn.events.isEmpty && turn.artifacts.isEmpty
+        && turn.outcome == nil
+    }
+
+    /// About how many bytes it has to carry.
+    var size: Int { turn.rows.reduce(0) { $0 + ($1.input?.size ?? 0) + ($1.output?.size ?? 0) } }
+
+    /// The number that the next event of the run gets.
+    var next: Int64 { base + Int64(turn.lines.count + turn.events.count) }
 
     var json: JSON {
       var members: [String: JSON] = [
@@ -26,7 +35,8 @@ actor Settler {
         "attempt": .integer(attempt),
       ]
       if !turn.rows.isEmpty { members["steps"] = .array(turn.rows.map(\.json)) }
-      if !turn.events.isEmpty { members["events"] = .array(turn.events.map(\.json)) }
+      let events = turn.lines.map(\.event) + turn.events
+      if !events.isEmpty { members["events"] = .array(events.map(\.json)) }
       if !turn.artifacts.isEmpty { members["artifacts"] = .array(turn.artifacts) }
       members["outcome"] = turn.outcome?.json
       return .object(members)
@@ -42,14 +52,16 @@ actor Settler {
   private static let mostAtOnce = 2
   /// Entries in one batch.
   private static let mostEntries = 256
+  /// Bytes from which a batch takes no further entry.
+  private static let fullAt = 8 << 20
 
-  private let queue: QueueStore
+  private let store: HeldRunStore
   private let logger: Logger
   private var waiters: [Waiter] = []
   private(set) var underWay = 0
 
-  init(queue: QueueStore, logger: Logger) {
-    self.queue = queue
+  init(store: HeldRunStore, logger: Logger) {
+    self.store = store
     self.logger = logger
   }
 
@@ -69,9 +81,12 @@ actor Settler {
 
   private func pump() {
     while underWay < Self.mostAtOnce, !waiters.isEmpty {
-      let batch =
-        waiters[0].entry.isBulk
-        ? [waiters[0]] : Array(waiters.prefix(Self.mostEntries).prefix { !$0.entry.isBulk })
+      var size = 0
+      let small = waiters.prefix(Self.mostEntries).prefix { waiter in
+        defer { size += waiter.entry.size }
+        return !waiter.entry.isBulk && size < Self.fullAt
+      }
+      let batch = small.isEmpty ? [waiters[0]] : Array(small)
       waiters.removeFirst(batch.count)
       underWay += 1
       // The batch's callers wait for it, so this task ends before they do.
@@ -88,7 +103,7 @@ actor Settler {
     var attempt = 0
     while !open.isEmpty {
       do {
-        let written = try await queue.write(open.map(\.entry))
+        let written = try await store.write(open.map(\.entry))
         open = open.filter { waiter in
           guard let next = written[waiter.entry.run.id] else { return true }
           waiter.continuation.resume(returning: next)
@@ -116,12 +131,11 @@ actor Settler {
 
   /// Entries that were left out: an earlier try had arrived, or the run is lost.
   private func sortOut(_ left: [Waiter]) async throws {
-    let positions = try await queue.positions(of: left.map(\.entry.run.id))
+    let positions = try await store.positions(of: left.map(\.entry.run.id))
     for waiter in left {
       let entry = waiter.entry
-      let next = entry.base + Int64(entry.turn.events.count)
-      if let position = positions[entry.run.id], position.epoch == entry.run.epoch, position.next == next {
-        waiter.continuation.resume(returning: next)
+      if let position = positions[entry.run.id], position.epoch == entry.run.epoch, position.next == entry.next {
+        waiter.continuation.resume(returning: entry.next)
       } else {
         waiter.continuation.resume(throwing: SimplonError.stale(entry.run))
       }

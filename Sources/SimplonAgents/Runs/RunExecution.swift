@@ -11,7 +11,7 @@ import Synchronization
 struct RunExecution: Sendable {
   /// What reaches a run from outside and from its own steps.
   enum Signal: Sendable {
-    case thing(RunThing)
+    case input(RunMachine.Input)
     case linesDue
     /// The lease is lost or the run was stopped: drop everything.
     case lost
@@ -22,7 +22,7 @@ struct RunExecution: Sendable {
   let claim: ClaimedRun
   let lease: Lease
   let inbox: Inbox<Signal>
-  let queue: QueueStore
+  let store: HeldRunStore
   let settler: Settler
   let tools: ToolBox
   let wakeUp: WakeUp
@@ -31,7 +31,7 @@ struct RunExecution: Sendable {
   func run() async {
     var logger = logger
     logger[metadataKey: "run_id"] = "\(claim.held.id.uuidString.lowercased())"
-    let journal = RunJournal(claim: claim, lease: lease, queue: queue, settler: settler, wakeUp: wakeUp, inbox: inbox)
+    let journal = RunJournal(claim: claim, lease: lease, settler: settler, wakeUp: wakeUp, inbox: inbox)
     do {
       do {
         try await drive(journal)
@@ -62,7 +62,7 @@ struct RunExecution: Sendable {
       return try await journal.write(RunTurn(ending: .failed(error: error.json)))
     }
     // The first epoch of a run has nothing before it.
-    let records = claim.held.epoch == 1 ? [] : try await queue.steps(of: claim.held.id, attempt: claim.attempt)
+    let records = claim.held.epoch == 1 ? [] : try await store.steps(of: claim.held.id, attempt: claim.attempt)
     var machine = RunMachine(
       plan: plan, records: records,
       run: [
@@ -93,31 +93,31 @@ struct RunExecution: Sendable {
         for start in turn.starts {
           let hashes = machine.layerHashes
           group.addTask {
-            let thing = await perform(start, plan: plan, layers: layers, hashes: hashes, journal: journal)
-            inbox.post(thing.map { .thing($0) } ?? .lost)
+            let input = await perform(start, plan: plan, layers: layers, hashes: hashes, journal: journal)
+            inbox.post(input.map { .input($0) } ?? .lost)
           }
         }
         for wait in turn.waits {
           group.addTask {
             try? await Task.sleep(for: wait.delay)
-            inbox.post(.thing(.waitOver(stepID: wait.stepID)))
+            inbox.post(.input(.waitOver(stepID: wait.stepID)))
           }
         }
         let signals = await inbox.take()
         guard !signals.isEmpty else { throw CancellationError() }
-        var things = [RunThing]()
+        var inputs = [RunMachine.Input]()
         for signal in signals {
           switch signal {
-          case .thing(let thing): things.append(thing)
+          case .input(let input): inputs.append(input)
           case .linesDue: break
           case .lost: throw CancellationError()
           case .handBack:
             // What has ended is written first, and nothing more is begun.
             isHandedBack = true
-            things.append(.drain)
+            inputs.append(.drain)
           }
         }
-        turn = things.isEmpty ? RunTurn() : machine.turn(after: things)
+        turn = inputs.isEmpty ? RunTurn() : machine.turn(after: inputs)
       }
     }
     // No sandbox is alive any more.
@@ -129,7 +129,7 @@ struct RunExecution: Sendable {
   /// Nil when the lease ran out under it: then nobody knows how far it came, and the next holder does it again.
   private func perform(
     _ start: StepStart, plan: Plan, layers: RunLayers, hashes: [String: String], journal: RunJournal
-  ) async -> RunThing? {
+  ) async -> RunMachine.Input? {
     let jitter = Double.random(in: 0...1)
     do {
       let step = start.step
@@ -141,14 +141,7 @@ struct RunExecution: Sendable {
         timeout: start.step.timeout ?? start.step.declaration.timeout,
         layers: stack, lease: lease)
       let result = try await tools.run(tool: start.step.tool, call) { line in
-        journal.add(
-          RunEvent(
-            level: line.level, kind: "log",
-            payload: line.damaged
-              ? [
-                "step_id": .string(start.step.id), "stream": .string(line.stream), "text": .string(line.text),
-                "damaged": true,
-              ] : ["step_id": .string(start.step.id), "stream": .string(line.stream), "text": .string(line.text)]))
+        journal.add(StepLine(stepID: start.step.id, line: line))
       }
       if let layer = result.layer, let hash = result.layerHash { layers.keep(layer, hash: hash) }
       return .ended(

@@ -8,7 +8,7 @@ import Synchronization
 /// Lines may be added from anywhere at any time; ``write(_:)`` and ``flush()`` are called by the run's one loop.
 final class RunJournal: Sendable {
   private struct State {
-    var lines: [RunEvent] = []
+    var lines: [StepLine] = []
     var bytes = 0
     var next: Int64
     var flushed: ContinuousClock.Instant?
@@ -17,26 +17,27 @@ final class RunJournal: Sendable {
 
   /// A full buffer is written without delay.
   private static let fullAt = 65_536
+  /// So many lines go by themselves.
+  static let bulk = 32
   /// Lines of one write.
   private static let mostLines = 4096
+  /// Bytes that a line's row takes beside its text.
+  private static let rowSize = 64
   /// The least time between two writes of lines.
   private static let pause = Duration.milliseconds(50)
 
   private let claim: ClaimedRun
   private let lease: Lease
-  private let queue: QueueStore
   private let settler: Settler
   private let wakeUp: WakeUp
   private let inbox: Inbox<RunExecution.Signal>
   private let state: Mutex<State>
 
   init(
-    claim: ClaimedRun, lease: Lease, queue: QueueStore, settler: Settler, wakeUp: WakeUp,
-    inbox: Inbox<RunExecution.Signal>
+    claim: ClaimedRun, lease: Lease, settler: Settler, wakeUp: WakeUp, inbox: Inbox<RunExecution.Signal>
   ) {
     self.claim = claim
     self.lease = lease
-    self.queue = queue
     self.settler = settler
     self.wakeUp = wakeUp
     self.inbox = inbox
@@ -46,8 +47,8 @@ final class RunJournal: Sendable {
   /// Adds a line of a tool's output.
   ///
   /// The first one after a pause is written at once, the following ones in batches.
-  func add(_ line: RunEvent) {
-    let size = line.payload.utf8.count
+  func add(_ line: StepLine) {
+    let size = line.line.text.utf8.count + Self.rowSize
     let isDue = state.withLock { state in
       state.lines.append(line)
       state.bytes += size
@@ -73,15 +74,16 @@ final class RunJournal: Sendable {
 
   /// Writes a turn, the lines gathered so far before it.
   ///
-  /// Many lines take several writes, so that no single one grows without bound.
+  /// Many lines take writes of their own, and several, so that no single one grows without bound.
   func write(_ turn: RunTurn) async throws {
     var lines = takeLines()
-    while lines.count > Self.mostLines {
-      try await send(RunTurn(events: Array(lines.prefix(Self.mostLines))))
-      lines.removeFirst(Self.mostLines)
+    while lines.count >= Self.bulk {
+      let part = lines.prefix(Self.mostLines)
+      try await send(RunTurn(lines: Array(part)))
+      lines.removeFirst(part.count)
     }
     var turn = turn
-    turn.events = lines + turn.events
+    turn.lines = lines
     if !turn.isEmpty { try await send(turn) }
   }
 
@@ -90,12 +92,11 @@ final class RunJournal: Sendable {
     let next = try await settler.write(
       Settler.Entry(run: claim.held, attempt: claim.attempt, base: base, turn: turn, lease: lease))
     state.withLock { $0.next = next }
-    let lines = turn.events.count { $0.kind == "log" }
-    if lines > 0 { Counter(label: "simplon_log_lines_stored_total").increment(by: lines) }
+    if !turn.lines.isEmpty { Counter(label: "simplon_log_lines_stored_total").increment(by: turn.lines.count) }
     wakeUp.runsChanged([claim.held.id])
   }
 
-  private func takeLines() -> [RunEvent] {
+  private func takeLines() -> [StepLine] {
     state.withLock { state in
       defer {
         state.lines = []

@@ -21,7 +21,7 @@ struct RunMachine: Sendable {
 
   private let steps: [String: Plan.Step]
   private var progress: PlanProgress
-  private var inputs: [String: JSON] = [:]
+  private var stepInputs: [String: JSON] = [:]
   private var failures: [String: Int] = [:]
   private var interruptions: [String: Int] = [:]
   private(set) var layerHashes: [String: String] = [:]
@@ -73,10 +73,10 @@ struct RunMachine: Sendable {
   }
 
   /// The next turn; the first one is asked for with nothing having happened.
-  mutating func turn(after things: [RunThing] = []) -> RunTurn {
+  mutating func turn(after inputs: [Input] = []) -> RunTurn {
     var turn = RunTurn()
-    for thing in things {
-      switch thing {
+    for input in inputs {
+      switch input {
       case .ended(let end): record(end, in: &turn)
       case .interrupted(let end): interrupt(end, in: &turn)
       case .waitOver(let id):
@@ -189,7 +189,7 @@ struct RunMachine: Sendable {
     for decision in decisions {
       switch decision {
       case .dispatch(let step, let input):
-        inputs[step.id] = input
+        stepInputs[step.id] = input
         if let wait = waiting[step.id] {
           // An earlier holder's, and not over yet.
           if wait.delay <= Self.longestHeldWait { turn.waits.append((step.id, wait.delay)) }
@@ -210,7 +210,7 @@ struct RunMachine: Sendable {
   }
 
   private mutating func begin(_ step: Plan.Step, in turn: inout RunTurn) {
-    let input = inputs[step.id] ?? .null
+    let input = stepInputs[step.id] ?? .null
     working.insert(step.id)
     leftovers.remove(step.id)
     turn.rows.append(

@@ -5,14 +5,13 @@ import SimplonPostgres
 
 /// The SQL of runs as callers see them.
 ///
-/// Everything here runs as the caller, so row level security decides; what needs the engine's rights goes through
-/// ``QueueStore``.
+/// Everything here runs as the caller, so row level security decides.
 struct RunStore: Sendable {
   let client: PostgresClient
   let statementTimeout: Duration
 
   private func session(_ caller: Principal) -> PostgresSession {
-    PostgresSession(role: caller.role.rawValue, claims: caller.claimsText, statementTimeout: statementTimeout)
+    PostgresSession(caller, statementTimeout: statementTimeout)
   }
 
   func create(_ request: JSON, key: String?, hash: [UInt8]?, as caller: Principal) async throws -> RunReceipt {
@@ -21,7 +20,7 @@ struct RunStore: Sendable {
       select run_id, status, to_json(created_at) #>> '{}', is_new
       from simplon.create_run(\(request), \(key), \(hash), \(Int32(AgentSchema.engineVersion)))
       """, as: session(caller))
-    guard let row = rows.first else { throw missing("simplon.create_run") }
+    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.create_run") }
     let (id, status, at, isNew) = try row.decode(UUID.self, String.self, String.self, Bool.self)
     return RunReceipt(runID: id, status: status, createdAt: at, isNew: isNew)
   }
@@ -29,29 +28,20 @@ struct RunStore: Sendable {
   func act(_ action: RunAction, on run: UUID, as caller: Principal) async throws -> String {
     let rows = try await client.query(
       "select simplon.act_on_run(\(run), \(action.rawValue))", as: session(caller))
-    guard let row = rows.first else { throw missing("simplon.act_on_run") }
+    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.act_on_run") }
     return try row.decode(String.self)
   }
 
   func why(_ run: UUID, as caller: Principal) async throws -> String {
     let rows = try await client.query("select simplon.why_run(\(run))::text", as: session(caller))
-    guard let row = rows.first else { throw missing("simplon.why_run") }
+    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.why_run") }
     return try row.decode(String.self)
   }
 
-  func issueTicket(for run: UUID, hash: [UInt8], tokenExpires: Int, as caller: Principal) async throws -> String {
-    let rows = try await client.query(
-      """
-      select to_json(simplon.issue_ticket(\(run), \(hash), to_timestamp(\(Int64(tokenExpires))::bigint))) #>> '{}'
-      """, as: session(caller))
-    guard let row = rows.first else { throw missing("simplon.issue_ticket") }
-    return try row.decode(String.self)
-  }
-
-  /// The run as JSON text without its closing brace, and each list's rows as (key, JSON text), one more than the limit.
+  /// The run as JSON text, and a page of each list; nil when the caller has no such run.
   func status(
     of run: UUID, lists: [(RunIncludes.List, after: String?)], limit: Int, as caller: Principal
-  ) async throws -> (run: String, rows: [[(key: String, json: String)]])? {
+  ) async throws -> (run: String, pages: [RunPage])? {
     let main: PostgresQuery = """
       select json_build_object(
         'run_id', id, 'status', status, 'reason', reason, 'agent', agent, 'model', model, 'prompt', prompt,
@@ -60,19 +50,10 @@ struct RunStore: Sendable {
         'completed_at', completed_at)::text
       from agent_runs where id = \(run)
       """
-    let queries = try lists.map { try query($0.0, of: run, after: $0.after, limit: limit + 1) }
+    let queries = try lists.map { RunPage.query(try query($0.0, of: run, after: $0.after, limit: limit + 1)) }
     let answers = try await client.transaction([main] + queries, as: session(caller))
     guard let row = answers.first?.first else { return nil }
-    let text = try row.decode(String.self)
-    return (
-      String(text.dropLast()),
-      try answers.dropFirst().map { rows in
-        try rows.map { row in
-          let (key, json) = try row.decode(String.self, String.self)
-          return (key, json)
-        }
-      }
-    )
+    return (try row.decode(String.self), try answers.dropFirst().map { try RunPage($0, limit: limit) })
   }
 
   // Orders name the table: a bare name would be the output column, which is text.
@@ -80,11 +61,11 @@ struct RunStore: Sendable {
     switch list {
     case .steps:
       return """
-        select p.position::text, json_build_object(
+        select p.position as place, p.position::text as key, json_build_object(
           'step_id', p.step ->> 'id', 'tool', p.step ->> 'tool', 'status', coalesce(s.status, 'pending'),
           'effect', coalesce(s.effect, 'none'), 'input', s.input, 'output', s.output, 'error', s.error,
           'failures', coalesce(s.failures, 0), 'layer', s.layer, 'cost', coalesce(s.cost, 0),
-          'started_at', s.started_at, 'completed_at', s.completed_at)::text
+          'started_at', s.started_at, 'completed_at', s.completed_at)::text as json
         from agent_runs r
         cross join lateral jsonb_array_elements(
           case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) with ordinality as p (step, position)
@@ -93,21 +74,22 @@ struct RunStore: Sendable {
         """
     case .logs:
       return """
-        select seq::text, json_build_object('seq', seq, 'at', at, 'level', level, 'kind', kind, 'payload', payload)::text
+        select seq as place, seq::text as key,
+          json_build_object('seq', seq, 'at', at, 'level', level, 'kind', kind, 'payload', payload)::text as json
         from agent_task_logs l where run_id = \(run) and seq > \(try number(after)) order by l.seq limit \(limit)
         """
     case .messages:
       return """
-        select position::text, json_build_object('position', position, 'attempt', attempt, 'role', role,
-          'content', content, 'created_at', created_at)::text
+        select position as place, position::text as key, json_build_object('position', position, 'attempt', attempt,
+          'role', role, 'content', content, 'created_at', created_at)::text as json
         from agent_messages m where run_id = \(run) and position > \(try number(after))
         order by m.position limit \(limit)
         """
     case .artifacts:
       guard let id = after.map(UUID.init(uuidString:)) ?? Self.lowest else { throw Cursor.foreign }
       return """
-        select a.id::text, json_build_object('id', a.id, 'path', a.path, 'size', a.size, 'mime', a.mime,
-          'sha256', a.sha256, 'url', '/agent/artifacts/' || a.id, 'created_at', a.created_at)::text
+        select a.id as place, a.id::text as key, json_build_object('id', a.id, 'path', a.path, 'size', a.size, 'mime', a.mime,
+          'sha256', a.sha256, 'url', '/agent/artifacts/' || a.id, 'created_at', a.created_at)::text as json
         from agent_artifacts a join agent_runs r on r.id = a.run_id and r.attempt = a.attempt
         where a.run_id = \(run) and a.id > \(id) order by a.id limit \(limit)
         """
@@ -122,20 +104,16 @@ struct RunStore: Sendable {
     return number
   }
 
-  func list(before: UUID?, limit: Int, as caller: Principal) async throws -> [(key: String, json: String)] {
+  func list(before: UUID?, limit: Int, as caller: Principal) async throws -> RunPage {
     let highest = UUID(uuidString: "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF")
-    let rows = try await client.query(
-      """
-      select id::text, json_build_object(
+    let query: PostgresQuery = """
+      select row_number() over (order by r.id desc) as place, id::text as key, json_build_object(
         'run_id', id, 'status', status, 'reason', reason, 'agent', agent, 'prompt', left(prompt, 200),
         'project_id', project_id, 'metadata', metadata, 'cost', cost, 'attempt', attempt,
-        'created_at', created_at, 'started_at', started_at, 'completed_at', completed_at)::text
-      from agent_runs r where id < \(before ?? highest) order by r.id desc limit \(limit)
-      """, as: session(caller))
-    return try rows.map { row in
-      let (key, json) = try row.decode(String.self, String.self)
-      return (key, json)
-    }
+        'created_at', created_at, 'started_at', started_at, 'completed_at', completed_at)::text as json
+      from agent_runs r where id < \(before ?? highest) order by r.id desc limit \(limit + 1)
+      """
+    return try RunPage(await client.query(RunPage.query(query), as: session(caller)), limit: limit)
   }
 
   /// Events after a number, oldest first; nil when the caller has no such run.
@@ -168,9 +146,18 @@ struct RunStore: Sendable {
   func isVisible(_ run: UUID, as caller: Principal) async throws -> Bool {
     try await !client.query("select 1 from agent_runs where id = \(run)", as: session(caller)).isEmpty
   }
+}
 
-  private func missing(_ name: String) -> SimplonError {
-    SimplonError(.databaseSchema, "\(name) gave no row", hint: "Apply the migrations: simplon db push")
+extension PostgresSession {
+  /// As the caller.
+  init(_ caller: Principal, statementTimeout: Duration) {
+    self.init(role: caller.role.rawValue, claims: caller.claimsText, statementTimeout: statementTimeout)
+  }
+}
+
+extension SimplonError {
+  static func noRow(from function: String) -> SimplonError {
+    SimplonError(.databaseSchema, "\(function) gave no row", hint: "Apply the migrations: simplon db push")
   }
 }
 

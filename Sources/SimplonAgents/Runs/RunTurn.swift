@@ -1,16 +1,18 @@
 import FoundationEssentials
 import SimplonCore
 
-/// Something that happened to a claimed run.
-enum RunThing: Sendable {
-  /// A step's call came back.
-  case ended(StepEnd)
-  /// A step's call was broken off, or never begun, by no doing of its own; the end's error says by what.
-  case interrupted(StepEnd)
-  /// The wait before a repeat is over.
-  case waitOver(stepID: String)
-  /// The worker is stopping: start nothing more.
-  case drain
+extension RunMachine {
+  /// Something that happened to a claimed run.
+  enum Input: Sendable {
+    /// A step's call came back.
+    case ended(StepEnd)
+    /// A step's call was broken off, or never begun, by no doing of its own; the end's error says by what.
+    case interrupted(StepEnd)
+    /// The wait before a repeat is over.
+    case waitOver(stepID: String)
+    /// The worker is stopping: start nothing more.
+    case drain
+  }
 }
 
 /// How a step's call came back.
@@ -26,6 +28,8 @@ struct StepEnd: Sendable {
 
 /// What one turn of a run's machine asks for: one write, then starts and waits.
 struct RunTurn: Sendable {
+  /// Lines of tools; they come before the events.
+  var lines: [StepLine] = []
   var rows: [StepRow] = []
   var events: [RunEvent] = []
   var artifacts: [JSON] = []
@@ -33,7 +37,7 @@ struct RunTurn: Sendable {
   var starts: [StepStart] = []
   var waits: [(stepID: String, delay: Duration)] = []
 
-  var isEmpty: Bool { rows.isEmpty && events.isEmpty && outcome == nil }
+  var isEmpty: Bool { lines.isEmpty && rows.isEmpty && events.isEmpty && outcome == nil }
 }
 
 /// A step to begin once its dispatch has been committed.

@@ -11,7 +11,8 @@ package import SimplonPostgres
 /// Each call runs as its caller inside PostgreSQL. Another user's run is `run.not_found`, as if it did not exist.
 package struct Runs: Sendable {
   private let store: RunStore
-  private let queue: QueueStore
+  private let logs: LogStore
+  let tickets: TicketStore
   private let tools: ToolCatalog
   private let blobs: BlobStore
   private let wakeUp: WakeUp
@@ -30,7 +31,8 @@ package struct Runs: Sendable {
     wakeUp: WakeUp
   ) {
     self.store = RunStore(client: callers, statementTimeout: statementTimeout)
-    self.queue = QueueStore(client: engine)
+    self.logs = LogStore(client: engine)
+    self.tickets = TicketStore(callers: callers, engine: engine, statementTimeout: statementTimeout)
     self.tools = tools
     self.blobs = blobs
     self.wakeUp = wakeUp
@@ -40,7 +42,7 @@ package struct Runs: Sendable {
   ///
   /// - Parameters:
   ///   - request: what to do.
-  ///   - idempotencyKey: at most 255 bytes, per user; the same key with another body is refused.
+  ///   - idempotencyKey: 1 to 255 bytes of printable ASCII, per user; the same key with another body is refused.
   ///   - caller: whose run it becomes.
   /// - Returns: the run, new or made before.
   /// - Throws: `plan.*`, `request.*`, `database.*`.
@@ -60,8 +62,12 @@ package struct Runs: Sendable {
       }
       request.plan = read.json
     }
-    if let key = idempotencyKey, key.isEmpty || key.utf8.count > 255 {
-      throw SimplonError(.requestInvalid, "the idempotency key must have 1 to 255 bytes")
+    if let key = idempotencyKey,
+      !(1...255).contains(key.utf8.count) || !key.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+    {
+      throw SimplonError(
+        .requestInvalid, "the idempotency key must be 1 to 255 bytes of printable ASCII",
+        details: ["limit_bytes": 255])
     }
     let body = request.json
     let hash = idempotencyKey.map { _ in Array(SHA256.hash(data: body.utf8)) }
@@ -92,11 +98,11 @@ package struct Runs: Sendable {
     if cursor != nil, wanted.isEmpty { throw Cursor.foreign }
     let lists = wanted.map { ($0, after: cursor?.key) }
     guard let answer = try await store.status(of: run, lists: lists, limit: include.limit, as: caller) else {
-      throw notFound(run)
+      throw SimplonError.noRun(run)
     }
-    var text = answer.run
-    for (list, rows) in zip(wanted, answer.rows) {
-      text += ",\"\(list.rawValue)\":" + page(rows, of: list.rawValue, items: "items", limit: include.limit)
+    var text = String(answer.run.dropLast())
+    for (list, page) in zip(wanted, answer.pages) {
+      text += ",\"\(list.rawValue)\":" + page.json("items", of: list.rawValue)
     }
     return text + "}"
   }
@@ -111,8 +117,7 @@ package struct Runs: Sendable {
       guard place.list == "runs", let id = UUID(uuidString: place.key) else { throw Cursor.foreign }
       before = id
     }
-    let rows = try await store.list(before: before, limit: limit + 1, as: caller)
-    return page(rows, of: "runs", items: "runs", limit: limit)
+    return try await store.list(before: before, limit: limit, as: caller).json("runs", of: "runs")
   }
 
   /// Events after a number, oldest first.
@@ -134,10 +139,8 @@ package struct Runs: Sendable {
     }
     let events = try await store.logs(
       of: run, after: after, limit: limit, levels: Array(levels[least...]), as: caller)
-    guard let events else { throw notFound(run) }
-    if events.first.map({ $0.seq - 1 }) != after, let start = try await queue.streamStart(of: run) {
-      try start.refuseExpired(after)
-    }
+    guard let events else { throw SimplonError.noRun(run) }
+    if events.first.map({ $0.seq - 1 }) != after { try await logs.start(of: run).refuseExpired(after) }
     return events
   }
 
@@ -150,45 +153,14 @@ package struct Runs: Sendable {
   /// - Returns: the number to follow from, exclusive; nil when the run is finished and everything was seen.
   /// - Throws: `run.not_found`; `run.logs_expired` with `details.oldest_seq` when events after `after` are gone.
   package func authorizeStream(of run: UUID, after: Int64, as caller: Principal) async throws -> Int64? {
-    guard try await store.isVisible(run, as: caller) else { throw notFound(run) }
-    let start = try await queue.streamStart(of: run)
-    return try mark(in: start, after: after, of: run)
+    guard try await store.isVisible(run, as: caller) else { throw SimplonError.noRun(run) }
+    let start = try await logs.start(of: run)
+    return try mark(in: start, after: after)
   }
 
-  private func mark(in start: StreamStart?, after: Int64, of run: UUID) throws -> Int64? {
-    guard let start else { throw notFound(run) }
+  private func mark(in start: StreamStart, after: Int64) throws -> Int64? {
     try start.refuseExpired(after)
     return start.finished && after >= start.lastSeq ? nil : min(after, start.lastSeq)
-  }
-
-  /// Makes a ticket that opens the run's stream where no header can be sent.
-  ///
-  /// - Returns: the ticket, which is stored as a hash only, and when it ends, ISO 8601.
-  /// - Throws: `run.not_found`.
-  package func issueTicket(for run: UUID, as caller: Principal) async throws -> (ticket: String, expiresAt: String) {
-    try signedIn(caller)
-    var generator = SystemRandomNumberGenerator()
-    let ticket = Ticket(using: &generator)
-    let expires = try await store.issueTicket(
-      for: run, hash: ticket.hash, tokenExpires: caller.expiresAt ?? 4_102_444_800, as: caller)
-    return (ticket.token, expires)
-  }
-
-  /// The principal behind a ticket.
-  ///
-  /// - Throws: `auth.ticket` when it is unknown, for another run, first used too late, or has ended.
-  package func redeemTicket(_ ticket: String, for run: UUID) async throws -> Principal {
-    guard let ticket = Ticket(parsing: ticket),
-      let row = try await queue.redeemTicket(hash: ticket.hash, run: run),
-      let role = row.claims["role"]?.string.flatMap(Principal.Role.init(rawValue:))
-    else {
-      throw SimplonError(
-        .authTicket, "the ticket is unknown, has ended, or is for another run",
-        hint: "Ask for a new one: POST /agent/logs/ticket")
-    }
-    return Principal(
-      role: role, subject: row.claims["sub"]?.string.flatMap(UUID.init(uuidString:)),
-      claims: row.claims.object ?? [:], source: .ticket, expiresAt: row.expiresAt)
   }
 
   /// An artifact's facts and where its bytes lie.
@@ -211,22 +183,12 @@ package struct Runs: Sendable {
     return try await store.why(run, as: caller)
   }
 
-  private func signedIn(_ caller: Principal) throws(SimplonError) {
+  func signedIn(_ caller: Principal) throws(SimplonError) {
     guard caller.role != .anon else {
       throw SimplonError(
         .authForbidden, "the anon key is no user: agents work for signed-in users",
         hint: "Send a user's token: Authorization: Bearer …")
     }
-  }
-
-  private func notFound(_ run: UUID) -> SimplonError {
-    SimplonError(.runNotFound, "there is no run \(run.uuidString.lowercased()) of yours")
-  }
-
-  private func page(_ rows: [(key: String, json: String)], of list: String, items: String, limit: Int) -> String {
-    let shown = rows.prefix(limit)
-    let next = rows.count > limit ? shown.last.map { "\"\(Cursor(list: list, key: $0.key).text)\"" } : nil
-    return "{\"\(items)\":[\(shown.map(\.json).joined(separator: ","))],\"next_cursor\":\(next ?? "null")}"
   }
 }
 
@@ -246,12 +208,8 @@ package struct StoredArtifact: Sendable {
   package let file: String
 }
 
-extension StreamStart {
-  /// Refuses a position below retention.
-  fileprivate func refuseExpired(_ after: Int64) throws(SimplonError) {
-    guard after < lastSeq, after < oldestSeq - 1 else { return }
-    throw SimplonError(
-      .runLogsExpired, "events before number \(oldestSeq) are no longer kept",
-      hint: "Begin after \(oldestSeq - 1).", details: ["oldest_seq": .integer(oldestSeq)])
+extension SimplonError {
+  static func noRun(_ run: UUID) -> SimplonError {
+    SimplonError(.runNotFound, "there is no run \(run.uuidString.lowercased()) of yours")
   }
 }

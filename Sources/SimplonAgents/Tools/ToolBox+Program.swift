@@ -18,7 +18,11 @@ extension ToolBox {
       throw SimplonError(
         .toolLimit, "the files of the steps before are more than \(limits.workFiles) or \(limits.workBytes) bytes")
     }
-    return try await sandbox.withFolder { folder in
+    // To whoever asks the step runs already.
+    func waits(running: Int) {
+      log(LogLine(level: "info", text: "waits for a free sandbox: \(running) programs are running", stream: .stderr))
+    }
+    return try await sandbox.withFolder(for: call.userID, onWait: waits) { folder in
       guard call.lease.isValid else { throw SimplonError(.runStale, "the lease ran out while the step waited") }
       let work = WorkFolder(path: "\(folder)/work", blobs: blobs, user: call.userID, owner: sandbox.owner)
       try await offPool { try work.build(view) }

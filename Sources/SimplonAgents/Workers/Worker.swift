@@ -15,6 +15,8 @@ package final class Worker: Service {
   private let id = UUID()
   private let configuration: WorkerConfiguration
   private let queue: QueueStore
+  private let runs: HeldRunStore
+  private let upkeep: Upkeep
   private let tools: ToolBox
   private let wakeUp: WakeUp
   private let settler: Settler
@@ -42,12 +44,14 @@ package final class Worker: Service {
   ) {
     self.configuration = configuration
     self.queue = QueueStore(client: engine)
+    self.runs = HeldRunStore(client: engine)
     self.tools = tools
     self.wakeUp = wakeUp
     var logger = logger
     logger[metadataKey: "worker"] = "\(id.uuidString.lowercased())"
     self.logger = logger
-    self.settler = Settler(queue: queue, logger: logger)
+    self.settler = Settler(store: runs, logger: logger)
+    self.upkeep = Upkeep(client: engine, blobs: tools.blobs, configuration: configuration, logger: logger)
   }
 
   /// How many runs it holds now.
@@ -62,12 +66,7 @@ package final class Worker: Service {
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.renew() } }
         group.addTask { await self.every(self.configuration.checkInterval) { try await self.checkHeld() } }
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.recover() } }
-        group.addTask {
-          await self.every(.seconds(3600)) {
-            try await self.queue.maintain(retention: self.configuration.logRetention)
-            try await self.sweepFiles()
-          }
-        }
+        group.addTask { await self.every(.seconds(3600)) { try await self.upkeep.run() } }
         while await !self.calls.take().isEmpty, !self.isDraining.withLock({ $0 }) {
           for (claim, holding) in await self.claim() { group.addTask { await self.execute(claim, holding) } }
         }
@@ -82,7 +81,7 @@ package final class Worker: Service {
       }
     } onGracefulShutdown: {
       self.isDraining.withLock { $0 = true }
-      self.tellAll(.thing(.drain))
+      self.tellAll(.input(.drain))
       self.calls.post(())
     }
     try? await queue.retire(id)
@@ -102,7 +101,7 @@ package final class Worker: Service {
         let holding = Holding(lease: Lease(), inbox: Inbox())
         holding.lease.extend(by: configuration.lease * 0.9, from: asked)
         held.withLock { $0[claim.held] = holding }
-        if isDraining.withLock({ $0 }) { holding.inbox.post(.thing(.drain)) }
+        if isDraining.withLock({ $0 }) { holding.inbox.post(.input(.drain)) }
         return (claim, holding)
       }
     } catch {
@@ -113,7 +112,7 @@ package final class Worker: Service {
 
   private func execute(_ claim: ClaimedRun, _ holding: Holding) async {
     let execution = RunExecution(
-      claim: claim, lease: holding.lease, inbox: holding.inbox, queue: queue, settler: settler, tools: tools,
+      claim: claim, lease: holding.lease, inbox: holding.inbox, store: runs, settler: settler, tools: tools,
       wakeUp: wakeUp, logger: logger)
     await execution.run()
     revoke(holding.lease)
@@ -174,16 +173,6 @@ package final class Worker: Service {
     for holding in held.withLock({ Array($0.values) }) { holding.inbox.post(signal) }
   }
 
-  // MARK: Upkeep
-
-  /// Removes files that no row refers to; one worker a day does it for all.
-  func sweepFiles() async throws {
-    let day = Duration.seconds(86_400)
-    guard try await queue.takeTurn(at: "sweep_files", every: day) else { return }
-    let removed = try await BlobReferences(client: queue.client).sweep(tools.blobs, olderThan: day, logger: logger)
-    if removed > 0 { logger.info("files that nothing refers to were removed", metadata: ["files": "\(removed)"]) }
-  }
-
   private func every(_ interval: Duration, _ body: () async throws -> Void) async {
     var isDown = false
     while !Task.isCancelled {
@@ -217,6 +206,8 @@ package struct WorkerConfiguration: Sendable {
   package var checkInterval = Duration.seconds(1)
   /// How long events are kept; nil keeps them for ever.
   package var logRetention: Duration?
+  /// How long finished runs are kept, with all that is theirs; nil keeps them for ever.
+  package var runRetention: Duration?
   /// The name that others see, such as the host's.
   package var name: String
   /// The binary's version.

@@ -51,4 +51,15 @@ import Testing
       #expect(!blobs.exists(garbage, for: alice) && !blobs.exists(kept, for: alice))
     }
   }
+
+  @Test func `a database takes no other store than the one that it was first used with`() async throws {
+    try await Engine.with { engine in
+      let first = engine.tools.blobs
+      for store in [first, try BlobStore(root: first.root)] { try await store.refuseForeignDatabase(engine.client) }
+      let other = try BlobStore(root: first.root + "-other")
+      let error = await #expect(throws: SimplonError.self) { try await other.refuseForeignDatabase(engine.client) }
+      #expect(error?.code == .storageMismatch)
+      try await first.refuseForeignDatabase(engine.client)
+    }
+  }
 }

@@ -30,7 +30,7 @@ struct LogStreamsTests {
       let run = try await makeRun(of: engine)
       #expect(try await engine.runs.logs(of: run, after: .max, limit: 9, level: nil, as: Engine.alice) == [])
       #expect(try await engine.runs.authorizeStream(of: run, after: .max, as: Engine.alice) == 1)
-      #expect(try await engine.queue.events(above: [run: .max], limit: 9).isEmpty)
+      #expect(try await engine.logs.events(above: [run: .max], limit: 9).isEmpty)
       // A reader there is given nothing, and its end.
       try await withThrowingTaskGroup { group in
         let streams = LogStreams(engine: engine.client, wakeUp: engine.wakeUp, logger: engine.logger)
@@ -114,6 +114,35 @@ struct LogStreamsTests {
         try await group.waitForAll()
       }
       _ = beyond
+    }
+  }
+
+  @Test(arguments: [
+    ("delete from agent_runs", SimplonError.Code.runNotFound),
+    ("set session_replication_role = replica; delete from agent_task_logs", .runLogsExpired),
+  ])
+  func `a reader whose next events go past retention is told so and does not wait for them`(
+    _ deletion: String, _ code: SimplonError.Code
+  ) async throws {
+    try await Engine.with { engine in
+      let run = try await makeRun(of: engine)
+      try await write(999, to: run, done: true, of: engine)
+      var reader = engine.streams.subscribe(to: run, after: 0).makeAsyncIterator()
+      #expect(try await reader.next()?.count == LogStreams.page)
+      try await engine.database.execute(deletion)
+      let error = await #expect(throws: SimplonError.self) { try await reader.next() }
+      #expect(error?.code == code)
+    }
+  }
+
+  @Test func `a page of a run that is gone when the page is read is no empty page`() async throws {
+    try await Engine.with { engine in
+      let run = try await makeRun(of: engine)
+      try await engine.database.execute("delete from simplon.run_state")
+      let error = await #expect(throws: SimplonError.self) {
+        try await engine.runs.logs(of: run, after: 1, limit: 9, level: nil, as: Engine.alice)
+      }
+      #expect(error?.code == .runNotFound)
     }
   }
 

@@ -190,6 +190,24 @@ import Testing
     #expect(count < 40)
   }
 
+  @Test func `inputs and outputs of a run have a limit together`() throws {
+    let text = String(repeating: "x", count: 3 << 20)
+    let steps: [JSON] =
+      [["id": "a"]]
+      + (0..<20).map {
+        ["id": .string("b\($0)"), "needs": ["a"], "continue_on_error": true, "with": ["x": "${{ steps.a.output }}"]]
+      }
+    var progress = PlanProgress(plan: try plan(steps))
+    _ = progress.next()
+    progress.settle("a", as: done(.string(text)))
+    let decisions = progress.next()
+    // The output and nine inputs fit into 32 MiB.
+    #expect(
+      words(decisions).map { String($0.prefix(4)) } == Array(repeating: "fail", count: 11)
+        + Array(repeating: "run ", count: 9))
+    if case .fail(_, let error)? = decisions.first { #expect(error.code == .planTooLarge) }
+  }
+
   @Test func `an output that fails fails the run`() throws {
     var progress = PlanProgress(plan: try plan([["id": "a"]], output: ["${{ steps.a.output < 1 }}"]))
     _ = progress.next()

@@ -17,11 +17,11 @@ struct RunMachineTests {
     RunMachine(plan: try Plan(json: ["steps": steps], tools: Self.tools), records: records, run: [:])
   }
 
-  private func done(_ id: String, error: SimplonError? = nil) -> RunThing {
+  private func done(_ id: String, error: SimplonError? = nil) -> RunMachine.Input {
     .ended(StepEnd(stepID: id, output: ["id": .string(id)], error: error, layerHash: nil, jitter: 1))
   }
 
-  private func interrupted(_ id: String, by error: SimplonError) -> RunThing {
+  private func interrupted(_ id: String, by error: SimplonError) -> RunMachine.Input {
     .interrupted(StepEnd(stepID: id, output: .null, error: error, layerHash: nil, jitter: 1))
   }
 

@@ -107,4 +107,27 @@ struct RunsTests {
       #expect(try await engine.status(run)["status"] == "completed")
     }
   }
+
+  @Test func `a page of large items is cut, and goes on where it was cut`() async throws {
+    try await Engine.with { engine in
+      let repeated: JSON = ["x": "${{ steps.a.output.x }}"]
+      let run = try await engine.create([
+        ["id": "a", "tool": "noop", "with": ["x": .string(String(repeating: "x", count: 3 << 20))]],
+        ["id": "b", "tool": "noop", "needs": ["a"], "with": repeated],
+        ["id": "c", "tool": "noop", "needs": ["a"], "with": repeated],
+        ["id": "d", "tool": "noop", "needs": ["c"]],
+      ])
+      try await engine.withWorker { _ = try await engine.follow(run) }
+      var pages = [[String]]()
+      var cursor: String?
+      repeat {
+        let include = RunIncludes(lists: [.steps], cursor: cursor)
+        let page = try await JSON(parsing: engine.runs.status(of: run, include: include, as: Engine.alice))["steps"]
+        pages.append(page?["items"]?.array?.compactMap { $0["step_id"]?.string } ?? [])
+        cursor = page?["next_cursor"]?.string
+      } while cursor != nil
+      // Each of the first three is 6 MiB, its input and its output.
+      #expect(pages == [["a"], ["b"], ["c", "d"]])
+    }
+  }
 }

@@ -45,6 +45,7 @@ struct RetentionTests {
       }
       let left = try await database.execute("select status from agent_runs")
       #expect(left == ["cancelled"])
+      #expect(try await database.execute("select simplon.delete_runs('0', 9)") == ["1"])
     }
   }
 
@@ -81,16 +82,21 @@ struct RetentionTests {
     }
   }
 
-  @Test func `a run that is deleted takes its messages along, and nothing else does`() async throws {
+  @Test func `a run that is deleted takes its messages and events along, and nothing else does`() async throws {
     try await withTestDatabase { database in
       try await database.execute(
         """
         insert into agent_runs (prompt) values ('x');
         insert into agent_messages (run_id, position, attempt, role, content) select id, 1, 1, 'user', '{}' from agent_runs
         """)
-      await refused("42501", "delete") { try await database.execute("delete from agent_messages") }
+      for table in ["agent_messages", "agent_task_logs"] {
+        await refused("42501", "delete") { try await database.execute("delete from \(table)") }
+        #expect(try await database.execute("select count(*) from \(table)") == ["1"])
+      }
       try await database.execute("delete from agent_runs")
-      #expect(try await database.execute("select count(*) from agent_messages") == ["0"])
+      for table in ["agent_messages", "agent_task_logs"] {
+        #expect(try await database.execute("select count(*) from \(table)") == ["0"])
+      }
     }
   }
 }

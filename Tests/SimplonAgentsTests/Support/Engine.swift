@@ -17,6 +17,8 @@ struct Engine: Sendable {
   let client: PostgresClient
   let admin: PostgresClient
   let queue: QueueStore
+  let heldRuns: HeldRunStore
+  let logs: LogStore
   let runs: Runs
   let streams: LogStreams
   let wakeUp: WakeUp
@@ -49,6 +51,7 @@ struct Engine: Sendable {
       let streams = LogStreams(engine: client, wakeUp: wakeUp, logger: logger)
       let engine = Engine(
         database: database, callers: callers, client: client, admin: admin, queue: QueueStore(client: client),
+        heldRuns: HeldRunStore(client: client), logs: LogStore(client: client),
         runs: Runs(
           callers: callers, engine: client, statementTimeout: .seconds(10), tools: tools.catalog, blobs: blobs,
           wakeUp: wakeUp),
@@ -65,23 +68,30 @@ struct Engine: Sendable {
 
   /// Runs a worker for as long as the body lasts.
   func withWorker<R: Sendable>(
-    lease: Duration = .seconds(5), grace: Duration = .seconds(5), _ body: () async throws -> R
+    slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5), _ body: () async throws -> R
   ) async throws -> R {
     try await withThrowingTaskGroup { group in
-      let worker = worker(lease: lease, grace: grace)
+      let worker = worker(slots: slots, lease: lease, grace: grace)
       group.addTask { try await worker.run() }
       defer { group.cancelAll() }
       return try await body()
     }
   }
 
-  func worker(lease: Duration = .seconds(5), grace: Duration = .seconds(5)) -> Worker {
+  func worker(slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5)) -> Worker {
     var configuration = WorkerConfiguration(name: "test", version: "0")
+    configuration.slots = slots
     configuration.lease = lease
     configuration.grace = grace
     configuration.pollInterval = .milliseconds(100)
     configuration.checkInterval = .milliseconds(100)
     return Worker(configuration: configuration, engine: client, tools: tools, wakeUp: wakeUp, logger: logger)
+  }
+
+  func upkeep(runRetention: Duration? = nil) -> Upkeep {
+    var configuration = WorkerConfiguration(name: "test", version: "0")
+    configuration.runRetention = runRetention
+    return Upkeep(client: client, blobs: tools.blobs, configuration: configuration, logger: logger)
   }
 
   func create(_ steps: JSON, as caller: Principal = alice, start: Bool = true) async throws -> UUID {

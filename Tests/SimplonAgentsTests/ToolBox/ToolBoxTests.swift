@@ -85,7 +85,8 @@ import Testing
   }
 
   @Test func `programs beyond the number at once wait for their turn`() async throws {
-    let playground = try await Playground(atOnce: 2)
+    // Of three places, one is for another user.
+    let playground = try await Playground(atOnce: 3)
     let times = try await withThrowingTaskGroup(of: [Int].self) { group in
       for _ in 0..<5 {
         group.addTask {
@@ -104,13 +105,18 @@ import Testing
 
   @Test func `a call that is cancelled while it waits for its turn throws, and one whose lease ends too`() async throws
   {
-    let playground = try await Playground(atOnce: 1)
+    let counts = Counts()
+    let playground = try await Playground(atOnce: 1, metrics: counts)
     let mark = uniqueMark()
     let first = Task { try await playground.shell("sleep \(mark)") }
     #expect(await eventually { !processes(with: "sleep\0\(mark)").isEmpty })
-    let waiting = Task { try await playground.shell("echo") }
+    let lines = Collected()
+    let waiting = Task { try await playground.shell("echo") { lines.add($0) } }
+    #expect(await eventually { !lines.all.isEmpty })
+    #expect(lines.all.map(\.text) == ["waits for a free sandbox: 1 programs are running"])
     waiting.cancel()
     await #expect(throws: CancellationError.self) { try await waiting.value }
+    #expect(counts.all == ["simplon_sandbox_waiting_steps 1", "simplon_sandbox_waiting_steps 0"])
     let lease = Lease()
     lease.extend(by: .seconds(60), from: Lease.now())
     let stale = Task { try await playground.shell("echo", lease: lease) }

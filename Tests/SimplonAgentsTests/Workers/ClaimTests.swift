@@ -85,6 +85,62 @@ struct ClaimTests {
     }
   }
 
+  @Test func `a claim waits for nobody`() async throws {
+    try await Engine.with { engine in
+      let (busy, free) = (try await engine.insert(plan: plan), try await engine.insert(plan: plan))
+      func claim() async throws -> [UUID] {
+        try await engine.queue.claim(worker: UUID(), lease: .seconds(30), slots: 2).map(\.held.id)
+      }
+      try await engine.withLocked([busy]) {
+        let claimed = try await claim()
+        #expect(claimed == [free])
+      }
+      #expect(try await claim() == [busy])
+    }
+  }
+
+  @Test func `stops, resumes and retries of one run go together with claims`() async throws {
+    try await Engine.with { engine in
+      let run = try await engine.insert(plan: plan)
+      try await engine.withWorker {
+        try await withThrowingTaskGroup { group in
+          for caller in 0..<8 {
+            group.addTask {
+              for turn in 0..<40 {
+                let action = [RunAction.stop, .retry, .resume][(caller + turn) % 3]
+                do {
+                  _ = try await engine.runs.act(action, on: run, as: Engine.alice)
+                } catch let error as SimplonError where error.code == .runState {
+                }
+              }
+            }
+          }
+          try await group.waitForAll()
+        }
+        _ = try? await engine.runs.act(.retry, on: run, as: Engine.alice)
+        while try await engine.status(run)["completed_at"]?.string == nil { await Task.yield() }
+      }
+      #expect(try await engine.database.execute("select count(*) from agent_task_queue") == ["0"])
+    }
+  }
+
+  @Test func `a worker has no more runs at once than slots`() async throws {
+    try await Engine.with { engine in
+      let steps: JSON = [["id": "a", "tool": "shell", "with": ["command": "sleep 0.2"]]]
+      var runs = [UUID]()
+      for _ in 0..<4 { runs.append(try await engine.create(steps)) }
+      try await engine.withWorker(slots: 2) { for run in runs { _ = try await engine.follow(run) } }
+      let most = try await engine.database.execute(
+        """
+        with change as (
+          select at, case kind when 'done' then -1 else 1 end as by from agent_task_logs
+          where kind = 'done' or kind = 'status' and payload ->> 'status' = 'running')
+        select max(held) from (select sum(by) over (order by at) as held from change) c
+        """)
+      #expect(most == ["2"])
+    }
+  }
+
   @Test func `how long the queue is comes with the heartbeat`() async throws {
     try await Engine.with { engine in
       for _ in 0..<3 { _ = try await engine.insert(plan: plan) }

@@ -59,11 +59,11 @@ struct DrainTests {
       let lease = Lease()
       lease.extend(by: .seconds(60), from: Lease.now())
       let execution = RunExecution(
-        claim: claim, lease: lease, inbox: inbox, queue: engine.queue,
-        settler: Settler(queue: engine.queue, logger: engine.logger), tools: engine.tools, wakeUp: engine.wakeUp,
+        claim: claim, lease: lease, inbox: inbox, store: engine.heldRuns,
+        settler: Settler(store: engine.heldRuns, logger: engine.logger), tools: engine.tools, wakeUp: engine.wakeUp,
         logger: engine.logger)
       func end(_ id: String) -> RunExecution.Signal {
-        .thing(.ended(StepEnd(stepID: id, output: ["of": .string(id)], error: nil, layerHash: nil, jitter: 0)))
+        .input(.ended(StepEnd(stepID: id, output: ["of": .string(id)], error: nil, layerHash: nil, jitter: 0)))
       }
       try await withThrowingTaskGroup { group in
         group.addTask { await execution.run() }
@@ -88,7 +88,7 @@ struct DrainTests {
       try await engine.withWorker {
         try await engine.wait(for: run, until: isBegun)
         #expect(await eventually { !processes(with: "sleep\0\(mark)").isEmpty })
-        let begun = try #require(try await engine.queue.streamStart(of: run)?.lastSeq)
+        let begun = try await engine.logs.start(of: run).lastSeq
         kill(try #require(guardProcess(of: mark)), SIGTERM)
         try await engine.wait(for: run, after: begun, until: isBegun)
         _ = try await engine.runs.act(.stop, on: run, as: Engine.alice)
@@ -107,12 +107,12 @@ struct DrainTests {
       try await engine.withWorker {
         try await engine.wait(for: run) { $0.kind == "status" && $0.payload.contains("retrying") }
       }
-      let record = try #require(try await engine.queue.steps(of: run, attempt: 1).first)
+      let record = try #require(try await engine.heldRuns.steps(of: run, attempt: 1).first)
       #expect(record.status == .waiting)
       #expect(record.retryIn > .seconds(200))
       // Somebody queues it too early.
       try await engine.database.execute("update agent_task_queue set ready_at = now()")
-      let last = try #require(try await engine.queue.streamStart(of: run)?.lastSeq)
+      let last = try await engine.logs.start(of: run).lastSeq
       try await engine.withWorker {
         try await engine.wait(for: run, after: last) { $0.kind == "status" && $0.payload.contains("retrying") }
       }

@@ -60,7 +60,7 @@ struct RunningTests {
       let claim = try #require(try await engine.queue.claim(worker: ghost, lease: .seconds(1), slots: 1).first)
       var machine = RunMachine(
         plan: try Plan(json: JSON(parsing: #require(claim.plan)), tools: engine.tools.catalog), records: [], run: [:])
-      let settler = Settler(queue: engine.queue, logger: engine.logger)
+      let settler = Settler(store: engine.heldRuns, logger: engine.logger)
       let lease = Lease()
       let next = try await settler.write(
         Settler.Entry(run: claim.held, attempt: 1, base: claim.nextSeq, turn: machine.turn(), lease: lease))
@@ -84,7 +84,7 @@ struct RunningTests {
       let claim = try #require(try await engine.queue.claim(worker: UUID(), lease: .seconds(1), slots: 1).first)
       _ = try await engine.runs.act(.stop, on: run, as: Engine.alice)
       let before = try await engine.runs.logs(of: run, after: 0, limit: 100, level: nil, as: Engine.alice)
-      let settler = Settler(queue: engine.queue, logger: engine.logger)
+      let settler = Settler(store: engine.heldRuns, logger: engine.logger)
       var turn = RunTurn(events: [RunEvent(kind: "log", payload: ["text": "late"])])
       turn.outcome = .completed(result: "late")
       for base in [claim.nextSeq, claim.nextSeq + 1] {
@@ -103,15 +103,16 @@ struct RunningTests {
     try await Engine.with { engine in
       let run = try await engine.create(chain)
       let claim = try #require(try await engine.queue.claim(worker: UUID(), lease: .seconds(30), slots: 1).first)
-      let settler = Settler(queue: engine.queue, logger: engine.logger)
+      let settler = Settler(store: engine.heldRuns, logger: engine.logger)
       for count in [1, 64] {
-        let start = try #require(try await engine.queue.streamStart(of: run))
-        let turn = RunTurn(events: (0..<count).map { RunEvent(kind: "log", payload: ["n": .integer($0)]) })
+        let start = try await engine.logs.start(of: run)
+        let turn = RunTurn(
+          lines: (0..<count).map { StepLine(stepID: "a", line: LogLine(text: "\($0)", stream: .stdout)) })
         let entry = Settler.Entry(run: claim.held, attempt: 1, base: start.lastSeq + 1, turn: turn, lease: Lease())
         let first = try await settler.write(entry)
         let second = try await settler.write(entry)
         #expect(first == second)
-        #expect(try await engine.queue.streamStart(of: run)?.lastSeq == start.lastSeq + Int64(count))
+        #expect(try await engine.logs.start(of: run).lastSeq == start.lastSeq + Int64(count))
       }
     }
   }
@@ -130,7 +131,7 @@ struct RunningTests {
         #expect(ContinuousClock.now - begun < .seconds(2))
         #expect(try await engine.runs.act(.stop, on: run, as: Engine.alice) == "cancelled")
         for action in [RunAction.resume, .retry] {
-          let last = try #require(try await engine.queue.streamStart(of: run)?.lastSeq)
+          let last = try await engine.logs.start(of: run).lastSeq
           #expect(try await engine.runs.act(action, on: run, as: Engine.alice) == "queued")
           try await engine.wait(for: run, after: last) { $0.kind == "step" && $0.payload.contains("running") }
           #expect(try await engine.runs.act(.stop, on: run, as: Engine.alice) == "cancelled")
@@ -216,11 +217,11 @@ struct RunningTests {
         try FileManager.default.setAttributes(
           [.modificationDate: Date(timeIntervalSinceNow: -100_000)], ofItemAtPath: "\(folder)/\(name)")
       }
-      try await engine.worker().sweepFiles()
+      try await engine.upkeep().sweepFiles()
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == before.count)  // had its turn
 
       _ = try await engine.database.execute("delete from simplon.settings where name like 'turn:%'")
-      try await engine.worker().sweepFiles()
+      try await engine.upkeep().sweepFiles()
       let after = try FileManager.default.contentsOfDirectory(atPath: folder)
       #expect(Set(after) == Set(before).subtracting([orphan.sha256]))
     }

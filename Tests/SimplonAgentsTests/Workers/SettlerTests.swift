@@ -30,7 +30,7 @@ struct SettlerTests {
   private func inOneBatch(
     _ engine: Engine, _ others: [ClaimedRun], _ writes: [Write]
   ) async throws -> [String: Outcome] {
-    let settler = Settler(queue: engine.queue, logger: engine.logger)
+    let settler = Settler(store: engine.heldRuns, logger: engine.logger)
     return try await withThrowingTaskGroup(of: (String, Outcome).self) { group in
       func start(_ write: Write) {
         let (name, entry) = (write.name, write.entry)
@@ -100,7 +100,7 @@ struct SettlerTests {
         group.addTask {
           for turn in 0..<60 {
             let order = turn.isMultiple(of: 2) ? claims : claims.reversed()
-            let written = try await engine.queue.write(
+            let written = try await engine.heldRuns.write(
               order.map { claim in
                 Settler.Entry(
                   run: claim.held, attempt: 1, base: claim.nextSeq + Int64(turn),

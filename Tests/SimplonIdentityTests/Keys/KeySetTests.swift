@@ -33,6 +33,8 @@ import Testing
     let one = try await set(Forge.jwk(Forge.rsa, id: "a"), Forge.jwk(Forge.ec, id: nil))
     #expect(one.verifier(nil, .rs256) != nil)
     #expect(one.verifier(nil, .es256) != nil)
+    // A key without a name is nobody's by name.
+    #expect(one.verifier("a", .es256) == nil)
     let two = try await set(Forge.jwk(Forge.rsa, id: "a"), Forge.jwk(Forge.otherRSA, id: "b"))
     #expect(two.verifier(nil, .rs256) == nil)
   }

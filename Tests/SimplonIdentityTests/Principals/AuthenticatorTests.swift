@@ -14,6 +14,7 @@ import Testing
 
   @Test(arguments: [
     "Bearer sb_secret_unknown_unknown", "Bearer a.b.c", "Basic dXNlcjpwYXNz", "Bearer", "", "Bearer a b",
+    "Basic \(World.secretKey)", "\(World.secretKey)",
   ])
   func `a bad Authorization is refused although apikey is good`(_ authorization: String) async throws {
     let world = try await World()

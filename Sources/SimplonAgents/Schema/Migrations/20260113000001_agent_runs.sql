@@ -20,8 +20,8 @@ create table public.agent_runs (
   budget jsonb,
   cost numeric not null default 0,
   attempt integer not null default 1,
-  parent_id uuid references public.agent_runs (id),
-  forked_from uuid references public.agent_runs (id),
+  parent_id uuid references public.agent_runs (id) on delete set null,
+  forked_from uuid references public.agent_runs (id) on delete set null,
   engine_version integer not null default 1,
   idempotency_key text,
   request_hash bytea,
@@ -42,6 +42,8 @@ create table public.agent_runs (
 create index agent_runs_of_user on public.agent_runs (user_id, id desc);
 create index agent_runs_of_parent on public.agent_runs (parent_id) where parent_id is not null;
 create index agent_runs_of_fork on public.agent_runs (forked_from) where forked_from is not null;
+-- For retention: what ended first.
+create index agent_runs_finished on public.agent_runs (completed_at) where completed_at is not null;
 create unique index agent_runs_idempotency on public.agent_runs
   (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), idempotency_key) where idempotency_key is not null;
 

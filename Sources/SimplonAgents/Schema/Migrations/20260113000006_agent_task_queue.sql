@@ -1,6 +1,6 @@
 -- One row per run that can be claimed, now or at ready_at. A claim takes the row away; a lost lease puts it back. So
 -- the table stays small however many runs there have been. A row counts only while its run is in the epoch in which it
--- was queued: one that a stop came too early to delete is thrown away by the next claim.
+-- was queued.
 create table public.agent_task_queue (
   run_id uuid primary key references public.agent_runs (id) on delete cascade,
   user_id uuid,

@@ -14,8 +14,20 @@ create table public.agent_task_logs (
   constraint agent_task_logs_level check (level in ('debug', 'info', 'warn', 'error')),
   constraint agent_task_logs_kind check (kind in ('log', 'step', 'status', 'message', 'artifact', 'done'))
 ) partition by range (run_id);
+-- A run that is deleted takes its events with it; that is a trigger's doing.
 create trigger agent_task_logs_append_only before update or delete on public.agent_task_logs
-  for each row execute function simplon.refuse_change();
+  for each row when (pg_trigger_depth() = 0) execute function simplon.refuse_change();
+
+-- What a foreign key would do: one on this table would cost every event a look at its run.
+create function simplon.delete_events() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  delete from public.agent_task_logs l where l.run_id = old.id;
+  return null;
+end $$;
+create trigger agent_runs_delete_events after delete on public.agent_runs
+  for each row execute function simplon.delete_events();
 
 alter table public.agent_task_logs enable row level security;
 alter table public.agent_task_logs force row level security;
@@ -96,7 +108,7 @@ exception when lock_not_available then
 end $$;
 
 revoke all on function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval),
-  simplon.has_log_partition(uuid) from public, anon, authenticated, service_role;
+  simplon.has_log_partition(uuid), simplon.delete_events() from public, anon, authenticated, service_role;
 grant execute on function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval),
   simplon.has_log_partition(uuid) to service_role;
 select simplon.make_log_partitions();

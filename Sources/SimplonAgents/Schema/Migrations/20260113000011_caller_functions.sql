@@ -40,25 +40,29 @@ as $$
 declare
   made public.agent_runs;
 begin
-  insert into public.agent_runs (
-    prompt, plan, workflow, agent, tools, metadata, project_id, status, engine_version, idempotency_key, request_hash)
-  values (
-    request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent',
-    case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
-    coalesce(request -> 'metadata', '{}'), (request ->> 'project_id')::uuid,
-    case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
-    engine, create_run.idempotency_key, create_run.request_hash)
-  on conflict (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), idempotency_key)
-    where idempotency_key is not null do nothing
-  returning * into made;
-  if found then
-    return query select made.id, made.status::text, made.created_at, true;
-    return;
-  end if;
-  select r.* into made from public.agent_runs r
-  where coalesce(r.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
-    and r.idempotency_key = create_run.idempotency_key;
+  loop
+    insert into public.agent_runs (
+      prompt, plan, workflow, agent, tools, metadata, project_id, status, engine_version, idempotency_key, request_hash)
+    values (
+      request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent',
+      case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
+      coalesce(request -> 'metadata', '{}'), (request ->> 'project_id')::uuid,
+      case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
+      engine, create_run.idempotency_key, create_run.request_hash)
+    on conflict (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), idempotency_key)
+      where idempotency_key is not null do nothing
+    returning * into made;
+    if found then
+      return query select made.id, made.status::text, made.created_at, true;
+      return;
+    end if;
+    select r.* into made from public.agent_runs r
+    where coalesce(r.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+        = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
+      and r.idempotency_key = create_run.idempotency_key;
+    -- Else it was deleted in between, and the key is free.
+    exit when found;
+  end loop;
   if made.request_hash is distinct from create_run.request_hash then
     raise exception 'the idempotency key was used for run % with another body', made.id
       using errcode = 'SIM04', hint = 'Send the same body again, or choose a new key.';
@@ -71,7 +75,7 @@ create function simplon.owns(owner uuid) returns boolean
 language sql stable set search_path = ''
 as $$ select coalesce(owner = auth.uid(), false) or auth.role() = 'service_role' $$;
 
--- start, stop, resume or retry; gives the new status. The queue row is taken before run_state, as a claim does.
+-- start, stop, resume or retry; gives the new status. run_state is locked before all else; see simplon.claim_runs.
 create function simplon.act_on_run(run uuid, action text) returns text
 language plpgsql security definer set search_path = ''
 as $$
@@ -86,11 +90,12 @@ begin
   if not coalesce((select simplon.owns(r.user_id) from public.agent_runs r where r.id = run), false) then
     raise exception 'there is no run % of yours', run using errcode = 'SIM03';
   end if;
-  if action = 'stop' then
-    delete from public.agent_task_queue q where q.run_id = run;
-  end if;
   select s.* into state from simplon.run_state s where s.run_id = run for update;
   select r.status into was from public.agent_runs r where r.id = run for update;
+  -- Deleted while the lock was waited for.
+  if not found then
+    raise exception 'there is no run % of yours', run using errcode = 'SIM03';
+  end if;
 
   if action = 'stop' and was in ('completed', 'failed', 'cancelled') then
     return was;
@@ -125,6 +130,7 @@ begin
     next_seq = s.next_seq + 1
   where s.run_id = run returning s.* into state;
   if becomes = 'cancelled' then
+    delete from public.agent_task_queue q where q.run_id = run;
     update public.agent_steps t set status = 'cancelled', completed_at = clock_timestamp(), updated_at = clock_timestamp()
     where t.run_id = run and t.status in ('running', 'waiting');
     insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
@@ -214,7 +220,9 @@ as $$
 declare
   until timestamptz := least(token_expires, clock_timestamp() + interval '1 hour');
 begin
-  if not coalesce((select simplon.owns(r.user_id) from public.agent_runs r where r.id = run), false) then
+  -- The ticket's foreign key needs this lock too; here a run that is just being deleted is one that is not there.
+  if not coalesce(
+      (select simplon.owns(r.user_id) from public.agent_runs r where r.id = run for key share), false) then
     raise exception 'there is no run % of yours', run using errcode = 'SIM03';
   end if;
   insert into simplon.tickets (hash, run_id, claims, expires_at) values (hash, run, auth.jwt(), until);

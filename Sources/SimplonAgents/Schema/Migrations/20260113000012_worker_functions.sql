@@ -21,8 +21,9 @@ create function simplon.retire_worker(worker uuid) returns void
 language sql security definer set search_path = ''
 as $$ delete from simplon.workers w where w.id = worker $$;
 
--- Takes up to that many runs whose time has come, oldest first, and begins an epoch for each. A row of an epoch that is
--- over goes with nothing done. (A state is compared as the snapshot has it, then once more as it is: hence "<=".)
+-- Takes up to that many runs whose time has come, oldest first, and begins an epoch for each. Whoever else changes a run
+-- holds its run_state row first, and only then touches its queue row or its run; a claim begins at the queue, so it takes
+-- both rows together and passes by what somebody has a hand on. So it waits for nobody, and nobody for it in a circle.
 create function simplon.claim_runs(worker uuid, engine integer, lease interval, slots integer)
 returns table (
   run_id uuid, epoch integer, next_seq bigint, attempt integer, user_id uuid, owner_claims jsonb, prompt text, plan jsonb,
@@ -34,15 +35,15 @@ as $$
 begin
   return query
   with picked as materialized (
-    select q.run_id from public.agent_task_queue q
+    select q.run_id from public.agent_task_queue q join simplon.run_state s on s.run_id = q.run_id and s.epoch = q.epoch
     where q.ready_at <= now() and q.engine_version <= engine
     order by q.priority desc, q.ready_at limit slots for update skip locked),
   taken as (
-    delete from public.agent_task_queue q using picked p where q.run_id = p.run_id returning q.run_id, q.epoch),
+    delete from public.agent_task_queue q using picked p where q.run_id = p.run_id),
   state as (
     update simplon.run_state s set epoch = s.epoch + 1, worker = claim_runs.worker,
       lease_until = clock_timestamp() + lease, next_seq = s.next_seq + 1
-    from taken t where s.run_id = t.run_id and s.epoch <= t.epoch
+    from picked p where s.run_id = p.run_id
     returning s.run_id, s.epoch, s.next_seq, s.user_id),
   runs as (
     update public.agent_runs r set status = 'running', reason = null, updated_at = clock_timestamp(),
@@ -94,25 +95,30 @@ as $$
   select r.id from runs r
 $$;
 
--- Appends events to one run's log; gives the next number. `base` is the number the first of them gets: an append whose
--- outcome was unknown can be sent again and is written once.
-create function simplon.append_events(
-  run uuid, epoch integer, base bigint, levels text[], kinds text[], payloads jsonb[]) returns bigint
+-- Appends lines of tools to one run's log; gives the next number. `base` is the number the first of them gets: an append
+-- whose outcome was unknown can be sent again and is written once. The lines come as text, since putting the JSON together
+-- here costs a fifth of reading it.
+create function simplon.append_lines(
+  run uuid, epoch integer, base bigint, levels text[], steps text[], streams text[], texts text[], damaged boolean[])
+returns bigint
 language plpgsql security definer set search_path = ''
 as $$
 declare
   owner uuid;
 begin
-  update simplon.run_state s set next_seq = base + cardinality(kinds)
-  where s.run_id = run and s.epoch = append_events.epoch and s.next_seq = base and s.worker is not null
+  update simplon.run_state s set next_seq = base + cardinality(texts)
+  where s.run_id = run and s.epoch = append_lines.epoch and s.next_seq = base and s.worker is not null
   returning s.user_id into owner;
   if not found then
     raise exception 'run % is no longer held in epoch %, or its log has moved on', run, epoch using errcode = 'SIM01';
   end if;
   insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
-  select run, base + e.position - 1, owner, e.level, e.kind, e.payload
-  from unnest(levels, kinds, payloads) with ordinality as e (level, kind, payload, position);
-  return base + cardinality(kinds);
+  select run, base + l.position - 1, owner, l.level, 'log',
+    case when l.damaged
+      then jsonb_object(array['step_id', 'stream', 'text'], array[l.step, l.stream, l.text]) || '{"damaged": true}'
+      else jsonb_object(array['step_id', 'stream', 'text'], array[l.step, l.stream, l.text]) end
+  from unnest(levels, steps, streams, texts, damaged) with ordinality as l (level, step, stream, text, damaged, position);
+  return base + cardinality(texts);
 end $$;
 
 -- Settles and dispatches steps, appends events, stores artifacts and ends or parks runs: a batch over many runs in one
@@ -200,6 +206,24 @@ as $$
   delete from simplon.tickets t where t.expires_at < clock_timestamp() - interval '1 day';
 $$;
 
+-- Deletes up to that many of the runs that ended longest ago, if that long ago, each with all that is its own; gives how
+-- many. Nobody waits for it: a run that somebody has a hand on, such as a retry, is left for another time.
+create function simplon.delete_runs(older interval, most integer) returns integer
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_material = off
+as $$
+declare
+  deleted integer;
+begin
+  with old as materialized (
+    select r.id from public.agent_runs r join simplon.run_state s on s.run_id = r.id
+    where r.completed_at < now() - older
+    order by r.completed_at limit most for update of s, r skip locked)
+  delete from public.agent_runs r using old where r.id = old.id;
+  get diagnostics deleted = row_count;
+  return deleted;
+end $$;
+
 -- Records a fact about this database once; gives the value that stands.
 create function simplon.settle_setting(name text, value text) returns text
 language sql security definer set search_path = ''
@@ -223,15 +247,17 @@ revoke all on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
   simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
   simplon.retire_worker(uuid),
-  simplon.recover_runs(integer), simplon.append_events(uuid, integer, bigint, text[], text[], jsonb[]),
-  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text),
-  simplon.take_turn(text, interval)
+  simplon.recover_runs(integer),
+  simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
+  simplon.settle_steps(jsonb), simplon.sweep(), simplon.delete_runs(interval, integer),
+  simplon.settle_setting(text, text), simplon.take_turn(text, interval)
   from public, anon, authenticated, service_role;
 grant execute on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
   simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
   simplon.retire_worker(uuid),
-  simplon.recover_runs(integer), simplon.append_events(uuid, integer, bigint, text[], text[], jsonb[]),
-  simplon.settle_steps(jsonb), simplon.sweep(), simplon.settle_setting(text, text),
-  simplon.take_turn(text, interval)
+  simplon.recover_runs(integer),
+  simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
+  simplon.settle_steps(jsonb), simplon.sweep(), simplon.delete_runs(interval, integer),
+  simplon.settle_setting(text, text), simplon.take_turn(text, interval)
   to service_role;

@@ -1,0 +1,72 @@
+import FoundationEssentials
+import SimplonCore
+import SimplonPostgres
+
+/// The SQL of runs that a worker holds: the fenced writes, and what an earlier holder has left.
+///
+/// It runs as `service_role`; no caller's value chooses its text.
+struct HeldRunStore: Sendable {
+  let client: PostgresClient
+
+  /// What an earlier holder left of the attempt.
+  func steps(of run: UUID, attempt: Int) async throws -> [StepRecord] {
+    try await client.query(
+      """
+      select step_id, status, output, error, failures, layer,
+        coalesce(extract(epoch from retry_at - clock_timestamp()) * 1000, 0)::bigint
+      from agent_steps where run_id = \(run) and attempt = \(Int32(attempt))
+      """
+    ).map(StepRecord.init(row:))
+  }
+
+  /// Writes a batch; gives the runs that were written with their next numbers.
+  ///
+  /// What is left out is held by another by now, or had been written by an earlier try.
+  func write(_ batch: [Settler.Entry]) async throws -> [UUID: Int64] {
+    if let entry = batch.first, batch.count == 1, entry.isBulk { return try await append(entry) }
+    let rows = try await client.query(
+      "select run_id, next_seq from simplon.settle_steps(\(JSON.array(batch.map(\.json))))")
+    var written = [UUID: Int64]()
+    for row in rows {
+      let (run, next) = try row.decode(UUID.self, Int64.self)
+      written[run] = next
+    }
+    return written
+  }
+
+  private func append(_ entry: Settler.Entry) async throws -> [UUID: Int64] {
+    let lines = entry.turn.lines
+    do {
+      let rows = try await client.query(
+        """
+        select simplon.append_lines(\(entry.run.id), \(Int32(entry.run.epoch)), \(entry.base), \(lines.map(\.line.level)),
+          \(lines.map(\.stepID)), \(lines.map(\.line.stream)), \(lines.map(\.line.text)), \(lines.map(\.line.damaged)))
+        """)
+      return try rows.first.map { [entry.run.id: try $0.decode(Int64.self)] } ?? [:]
+    } catch let error as SimplonError where error.code == .runStale {
+      return [:]
+    }
+  }
+
+  /// Epoch and next number of runs, to tell a lost lease from a write that had arrived.
+  func positions(of runs: [UUID]) async throws -> [UUID: (epoch: Int, next: Int64)] {
+    let rows = try await client.query(
+      "select run_id, epoch, next_seq from simplon.run_state where run_id = any(\(runs))")
+    var positions = [UUID: (epoch: Int, next: Int64)]()
+    for row in rows {
+      let (run, epoch, next) = try row.decode(UUID.self, Int32.self, Int64.self)
+      positions[run] = (Int(epoch), next)
+    }
+    return positions
+  }
+}
+
+extension StepRecord {
+  fileprivate init(row: PostgresRow) throws(SimplonError) {
+    let (id, status, output, error, failures, layer, wait) = try row.decode(
+      String.self, String.self, JSON?.self, JSON?.self, Int32.self, String?.self, Int64.self)
+    self.init(
+      id: id, status: StepStatus(rawValue: status) ?? .pending, output: output, error: error,
+      failures: Int(failures), layerHash: layer, retryIn: .milliseconds(max(wait, 0)))
+  }
+}

@@ -1,0 +1,64 @@
+import Logging
+import Metrics
+import SimplonCore
+import SimplonPostgres
+
+/// What workers do once in a while for all of them: room for events, retention, and an end to what time made useless.
+struct Upkeep: Sendable {
+  private static let hour = Duration.seconds(3600)
+  private static let day = Duration.seconds(86_400)
+
+  let client: PostgresClient
+  let blobs: BlobStore
+  let configuration: WorkerConfiguration
+  let logger: Logger
+
+  /// One round; every worker makes one each hour.
+  func run() async throws {
+    _ = try await client.query("select simplon.make_log_partitions()")
+    _ = try await client.query("select simplon.sweep()")
+    if let age = configuration.logRetention {
+      _ = try await client.query(
+        "select simplon.drop_log_partitions(\(age.milliseconds) * interval '1 ms')")
+    }
+    if let age = configuration.runRetention { try await deleteRuns(olderThan: age) }
+    try await sweepFiles()
+  }
+
+  /// Deletes the runs that ended that long ago; one worker does it for all.
+  ///
+  /// - Parameters:
+  ///   - age: how long ago at least.
+  ///   - batch: how many runs one statement deletes at most.
+  /// - Throws: `database.*`; what was deleted before stays so.
+  func deleteRuns(olderThan age: Duration, batch: Int = 100) async throws {
+    guard try await hasTurn(at: "delete_runs", every: Self.hour) else { return }
+    var deleted = 0
+    var last = batch
+    while last == batch {
+      // A run may have millions of events: heartbeats do not queue up behind that, and it has its time.
+      last = try await client.withConnection { connection in
+        let rows = try await connection.query(
+          "select simplon.delete_runs(\(age.milliseconds) * interval '1 ms', \(Int32(batch)))",
+          as: PostgresSession(statementTimeout: .seconds(600)))
+        return Int(try rows.first?.decode(Int32.self) ?? 0)
+      }
+      deleted += last
+      Counter(label: "simplon_runs_deleted_total").increment(by: last)
+    }
+    if deleted > 0 { logger.info("runs past retention were deleted", metadata: ["runs": "\(deleted)"]) }
+  }
+
+  /// Removes files that no row refers to; one worker a day does it for all.
+  func sweepFiles() async throws {
+    guard try await hasTurn(at: "sweep_files", every: Self.day) else { return }
+    let removed = try await BlobReferences(client: client).sweep(blobs, olderThan: Self.day, logger: logger)
+    if removed > 0 { logger.info("files that nothing refers to were removed", metadata: ["files": "\(removed)"]) }
+  }
+
+  private func hasTurn(at name: String, every pause: Duration) async throws -> Bool {
+    let rows = try await client.query(
+      "select from simplon.take_turn(\(name), \(pause.milliseconds) * interval '1 ms') as t (mine) where mine")
+    return !rows.isEmpty
+  }
+}
