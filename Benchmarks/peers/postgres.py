@@ -68,14 +68,14 @@ def _printed(built: House, seconds: float) -> tuple[float, dict]:
     expected = RUNS * STEPS * 2 * LINES_A_STREAM
     question = """select count(*), count(distinct xmin::text), extract(epoch from max(at) -
         (select min(started_at) from public.agent_runs where id = any(%(runs)s)))::float8
-        from public.agent_task_logs where kind = 'log' and run_id = any(%(runs)s)"""
+        from public.agent_task_logs where payload ->> 'text' = %(line)s and run_id = any(%(runs)s)"""
     until, lines, spent, writes = time.monotonic() + seconds, 0, 0.0, 0
     with built.connect() as owner:
         while time.monotonic() < until:
             made = [uuid.UUID(caller.create(plan)) for _ in range(RUNS)]
             for run in made:
                 caller.wait(str(run), patience=300)
-            stored, batches, took = owner.execute(question, {"runs": made}).fetchone()
+            stored, batches, took = owner.execute(question, {"runs": made, "line": LINE}).fetchone()
             if stored != expected:
                 raise AssertionError(f"{stored:,} of {expected:,} lines were stored")
             lines, writes, spent = lines + stored, writes + batches, spent + took
