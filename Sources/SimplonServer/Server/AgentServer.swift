@@ -15,7 +15,8 @@ package import SimplonIdentity
 
 /// The agent API over HTTP: one route table, the same few layers around every route.
 ///
-/// From the outside in: request id, access log, metrics, no body for HEAD, cross-origin rules, the error renderer, the limit per address;
+/// From the outside in: request id, access log, metrics, no body for HEAD, cross-origin rules, the error renderer, the
+/// limit per address;
 /// then the route: body, caller, limit per principal, fields, handler.
 package struct AgentServer: Service {
   /// The Hummingbird application; tests send requests through it.
