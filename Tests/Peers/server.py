@@ -120,18 +120,18 @@ def prepare(server: Server, home: pathlib.Path, **settings: str) -> None:
 
 
 def serve(role: str, server: Server, home: pathlib.Path, api_port: int, **settings: str) -> Process:
-    """One `simplon serve` on a database that is prepared."""
-    environment = clean_environment(
-        DATABASE_URL=server.url(),
-        SIMPLON_API_PASSWORD=server.password,
-        SIMPLON_WORKER_PASSWORD=server.password,
-        SUPABASE_URL=f"http://127.0.0.1:{api_port}",
-        SUPABASE_JWT_SECRET=SECRET,
-        SIMPLON_DATA=str(home / "data"),
-        SIMPLON_RATE_PER_PRINCIPAL="0",
-        SIMPLON_RATE_PER_ADDRESS="0",
-        **settings,
-    )
+    """One `simplon serve` on a database that is prepared; a setting beats what the tests have otherwise."""
+    usual = {
+        "DATABASE_URL": server.url(),
+        "SIMPLON_API_PASSWORD": server.password,
+        "SIMPLON_WORKER_PASSWORD": server.password,
+        "SUPABASE_URL": f"http://127.0.0.1:{api_port}",
+        "SUPABASE_JWT_SECRET": SECRET,
+        "SIMPLON_DATA": str(home / "data"),
+        "SIMPLON_RATE_PER_PRINCIPAL": "0",
+        "SIMPLON_RATE_PER_ADDRESS": "0",
+    }
+    environment = clean_environment(**usual | settings)
     log = home / f"{role}-{len(list(home.glob('*.log')))}.log"
     return Process(["serve", "--roles", role, "--port", str(api_port if "api" in role else 0)], log, environment, home)
 

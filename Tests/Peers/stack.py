@@ -100,6 +100,11 @@ class Process:
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
+    def logged(self) -> list[dict]:
+        """Its log so far, in the JSON format; a line that is not whole yet is left out."""
+        whole = self.log.read_bytes().rpartition(b"\n")[0]
+        return [json.loads(line) for line in whole.split(b"\n") if whole]
+
     def send(self, number: int) -> None:
         if self.popen.poll() is None:
             self.popen.send_signal(number)

@@ -233,19 +233,3 @@ def test_a_prompt_without_a_model_waits_and_says_so(ada):
     why = ada.why(run).json()
     assert why["code"] == "model.not_configured" and why["message"]
     assert ada.act("stop", run).json()["status"] == "cancelled"
-
-
-def test_somebody_else_s_run_is_as_if_it_did_not_exist(ada, eve):
-    run = ada.create(noop(1))
-    ada.wait(run)
-    for answer in (
-        eve.http.post("/agent/status", json={"run_id": run}),
-        eve.http.get("/agent/logs", params={"run_id": run}),
-        eve.http.get("/agent/logs", params={"run_id": run, "mode": "stream"}),
-        eve.http.post("/agent/logs/ticket", json={"run_id": run}),
-        eve.why(run),
-        *(eve.act(action, run) for action in ("start", "stop", "retry", "resume")),
-    ):
-        refused(answer, 404, "run.not_found")
-    assert run not in eve.http.get("/agent/status").text
-    assert ada.status(run)["status"] == "completed"

@@ -120,6 +120,29 @@ def test_a_postgresql_that_was_killed_too_is_started_again(own):
     assert again.status(run)["status"] == "completed"
 
 
+def test_a_postgresql_that_is_killed_alone_is_started_again_and_nothing_is_lost(own):
+    own.start()
+    ada = own.caller()
+    before = ada.finished(noop(1))["run_id"]
+    within = ada.create(shell("sleep 2; echo done"))
+    ada.wait(within, "running")
+    postgres = own.postmaster()
+    end(postgres)
+    answers = []
+
+    def answered() -> bool:
+        answers.append(ada.execute(action="create", plan=noop(1)))
+        return answers[-1].status_code == 201
+
+    wait_for("PostgreSQL to be back", answered)
+    assert {answer.status_code for answer in answers[:-1]} <= {503}, "until then it says that it cannot"
+    after = answers[-1].json()["run_id"]
+    assert ada.wait(within)["status"] == ada.wait(after)["status"] == ada.status(before)["status"] == "completed"
+    assert own.process.popen.poll() is None and own.postmaster() != postgres
+    assert own.stop() == 0
+    assert not list(own.data.rglob("postmaster.pid")), "the new one was stopped with it"
+
+
 def test_a_second_one_on_the_same_folder_is_refused(own):
     own.start()
     second = simplon("dev", "--data", str(own.data), "--port", "0", "--db-port", "0", "--json", timeout=30)

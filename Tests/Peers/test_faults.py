@@ -5,11 +5,13 @@ the replayed stream equals the table. SIMPLON_SEED=n repeats the choices of a fa
 many.
 """
 
+import concurrent.futures
 import os
 import random
 import signal
 
 import pytest
+from agent import noop, refused
 from faults import RESULT, STEPS, House, Sandboxes, at_rest, new_tag, plan
 from stack import wait_for
 
@@ -123,6 +125,37 @@ def strike(house: House, trap, fault: str, moment: str) -> None:
         at_rest()
         worker.send(signal.SIGCONT)
     trap.release()
+
+
+def test_while_postgresql_is_away_callers_are_told_to_come_back_and_then_are_served(house):
+    caller = house.caller
+    known = caller.finished(noop(1))["run_id"]
+    before = house.count("public.agent_runs")
+    asking = [
+        lambda: caller.execute(action="create", plan=noop(1)),
+        lambda: caller.act("retry", known),
+        lambda: caller.http.get("/agent/status"),
+        lambda: caller.why(known),
+    ]
+    house.server.kill()
+    try:
+        # Each waits for a connection first, for ten seconds; so at once.
+        with concurrent.futures.ThreadPoolExecutor(len(asking)) as pool:
+            answers = list(pool.map(lambda ask: ask(), asking))
+        for answer in answers:
+            refused(answer, 503, "database.unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+        ready = caller.http.get("/ready")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert ready.json()["details"]["database"].startswith("database.") and int(ready.headers["retry-after"]) >= 1
+        assert caller.http.get("/health").status_code == 200
+    finally:
+        house.server.start()
+    served = wait_for("an answer", lambda: (answer := asking[0]()).status_code == 201 and answer)
+    assert caller.wait(served.json()["run_id"])["status"] == caller.status(known)["status"] == "completed"
+    assert house.count("public.agent_runs") == before + 1, "what was refused did not happen all the same"
+    failed = {line["request_id"]: line["code"] for line in house.api.logged() if line["message"] == "request failed"}
+    assert {failed[answer.headers["x-request-id"]] for answer in answers} == {"database.unavailable"}
 
 
 def test_a_worker_that_is_asked_to_end_hands_its_run_on(house, run):
