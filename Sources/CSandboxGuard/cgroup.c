@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PREFIX "simplon-"
@@ -117,10 +118,16 @@ static void sweep(const char *folder) {
   for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
     unsigned long long space;
     int guard;
-    if (sscanf(entry->d_name, PREFIX "%llu-%d", &space, &guard) != 2 || space != own_namespace()) continue;
-    if (guard <= 0 || kill(guard, 0) == 0 || errno != ESRCH) continue;
+    if (sscanf(entry->d_name, PREFIX "%llu-%d", &space, &guard) != 2) continue;
     char path[4352];
     snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    if (space != own_namespace()) {
+      // Another container's, perhaps one that is no more: only an empty group can be removed, and a new one is let be.
+      struct stat info;
+      if (stat(path, &info) == 0 && info.st_mtime < time(NULL) - 86400) rmdir(path);
+      continue;
+    }
+    if (guard <= 0 || kill(guard, 0) == 0 || errno != ESRCH) continue;
     kill_members(path);
     rmdir(path);
   }

@@ -89,17 +89,18 @@ static int compare(const void *one, const void *other) {
   return a->number < b->number ? -1 : a->number > b->number;
 }
 
+// Descriptors can be seen by who runs the program; in a container root may lack the right to see another's. Where this
+// fails, root looks as it is.
+static bool look_as(uid_t user, gid_t group) { return setresgid(-1, group, -1) == 0 && setresuid(-1, user, -1) == 0; }
+
 void held_count(
   const struct spec *spec, pid_t first, dev_t device, uint64_t until, uint64_t *bytes, uint64_t *files) {
   size_t room = spec->number[N_PROCESSES] > MOST_PROCESSES / 4 ? MOST_PROCESSES : spec->number[N_PROCESSES] * 4 + 1;
   struct scan scan = {.process_room = room, .device = device};
   scan.processes = need(malloc(room * sizeof *scan.processes));
-  // Descriptors can be seen by who runs the program; in a container root may lack the right to see another's.
   uid_t user = geteuid();
   gid_t group = getegid();
-  if (user == 0 && setresgid(-1, (gid_t)spec->number[N_GID], -1) == 0
-      && setresuid(-1, (uid_t)spec->number[N_UID], -1) != 0)
-    errno = 0;
+  if (user == 0) look_as((uid_t)spec->number[N_UID], (gid_t)spec->number[N_GID]);
   scan.processes[scan.process_count++] = first;
   for (size_t i = 0; i < scan.process_count && simplon_guard_clock() < until; i++)
     add_process(&scan, scan.processes[i]);

@@ -55,6 +55,30 @@ struct ConfigurationTests {
     for name in known.split(whereSeparator: \.isWhitespace) { #expect(names.contains(String(name)), "\(name)") }
   }
 
+  @Test func `whatever is wrong, the check before the start finds it and names the key`() async throws {
+    for setting in Setting.all {
+      let wrong: String? =
+        switch setting.kind {
+        case .text, .list: nil
+        case .flag: "perhaps"
+        case .integer(let range): range.upperBound < .max ? "\(range.upperBound + 1)" : "many"
+        case .duration(let range): (range.upperBound + .seconds(1)).short
+        case .seconds(let range): "\(range.lowerBound - 1)"
+        case .choice: "neither"
+        case .origins: "app.example"
+        case .url: "ftp://x"
+        case .database: "nonsense"
+        case .schema: "Robert'; drop"
+        }
+      guard let wrong else { continue }
+      let error = await #expect(throws: SimplonError.self, "\(setting.name)") {
+        try await reader([setting.name: wrong]).check()
+      }
+      #expect(error?.code == .configInvalid && error?.details?["key"]?.string == setting.name, "\(setting.name)")
+      if setting.isSecret { #expect(error?.message.contains(wrong) == false) }
+    }
+  }
+
   @Test func `a value outside its range names the key and the range`() async throws {
     for (setting, value) in [
       (Setting.port, "70000"), (.port, "eighty"), (.lease, "10ms"), (.lease, "soon"), (.slots, "0"),

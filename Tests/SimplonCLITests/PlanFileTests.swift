@@ -37,6 +37,28 @@ import Testing
     }
   }
 
+  @Test func `a step waits for attached files unless it waits for a step that does`() async throws {
+    try await withPlan("  - { id: a, tool: noop, needs: [] }\n  - { id: b, tool: noop, needs: [a] }") { plan, folder in
+      for name in ["x", "y"] { try Data().write(to: URL(filePath: "\(folder)/one/\(name)")) }
+      let json = try PlanFile(plan, attaching: ["\(folder)/one/x", "\(folder)/one/y"]).json
+      let needs = json["steps"]?.array?.map { $0["needs"] }
+      #expect(needs == [nil, nil, ["attach-1", "attach-2"], ["a"]])
+    }
+  }
+
+  @Test func `a plan without files is sent as it stands, for the server to judge, if it can be read at all`()
+    async throws
+  {
+    try await withPlan("  7") { plan, folder in
+      try Data().write(to: URL(filePath: "\(folder)/one/x"))
+      #expect(try PlanFile(plan, attaching: []).json == ["steps": 7])
+      #expect(try PlanFile(plan, attaching: ["\(folder)/one/x"]).json == ["steps": 7])
+      try Data([0xFF]).write(to: URL(filePath: plan))
+      let error = #expect(throws: SimplonError.self) { try PlanFile(plan, attaching: []) }
+      #expect(error?.code == .requestInvalid)
+    }
+  }
+
   @Test func `what cannot be attached is refused before anything is sent`() async throws {
     try await withPlan("  - { id: a, tool: noop }") { plan, folder in
       for name in ["one/x", "two/x", "one/${{ run.id }}"] { try Data().write(to: URL(filePath: "\(folder)/\(name)")) }

@@ -1,4 +1,7 @@
+import AsyncHTTPClient
 import Foundation
+import NIOCore
+import NIOHTTP1
 import SimplonCluster
 import SimplonCore
 import TestSupport
@@ -143,18 +146,29 @@ import Testing
     }
   }
 
-  @Test func `a worker alone says when it works, and needs no project`() async throws {
+  @Test func `a worker alone says where it can be watched, and needs no project`() async throws {
     try await withFolder { folder in
       try await withTestDatabase { database in
         let program = Program(
           folder: folder,
           environment: [
             "DATABASE_URL": database.worker, "SIMPLON_DATA": "\(folder)/data", "SIMPLON_ROLES": "worker",
+            "SIMPLON_PORT": "0",
             "SIMPLON_WORKER_PASSWORD": database.cluster.state.passwords[.worker] ?? "",
           ])
         let end = try await program.run("serve", "--json") { child in
           let line = try await child.line()
-          #expect(line == ["worker": true])
+          let url = try #require(line["worker_url"]?.string)
+          for path in ["/health", "/ready", "/metrics", "/openapi.json"] {
+            let answer = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + path), timeout: .seconds(10))
+            #expect(answer.status == .ok, "\(path)")
+            let body = String(buffer: try await answer.body.collect(upTo: 1 << 20))
+            if path == "/metrics" { #expect(body.contains("simplon_worker_running_runs 0")) }
+            if path == "/openapi.json" { #expect(!body.contains("/agent/")) }
+          }
+          let agent = try await HTTPClient.shared.execute(
+            HTTPClientRequest(url: url + "/agent/status"), timeout: .seconds(10))
+          #expect(agent.status == .notFound)
           child.signal(SIGTERM)
         }
         #expect(end.code == 0, "\(end.errors)")
@@ -163,7 +177,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("SUPABASE_URL", ""), ("SIMPLON_CORS_ORIGINS", "app.example"), ("SIMPLON_ROLES", "king"), ("SIMPLON_PORT", "x"),
+    ("SUPABASE_URL", ""), ("SUPABASE_URL", "project.example"), ("SIMPLON_CORS_ORIGINS", "app.example"),
+    ("SIMPLON_ROLES", "king"), ("SIMPLON_PORT", "x"),
     ("SIMPLON_LEASE", "10ms"), ("LOG_LEVEL", "loud"), ("SUPABASE_ENABLE_RLS", "false"), ("SIMPLON_ISSUERS", "{"),
     ("SUPABASE_JWT_SECRET", "short"), ("DATABASE_URL", "nonsense"), ("SIMPLON_WORKER_PASSWORD", ""),
   ])

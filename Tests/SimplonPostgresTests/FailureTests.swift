@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(3)), .serialized) struct FailureTests {
   @Test func `a server that is killed and comes back`() async throws {
-    let server = try TestServer(settings: ["synchronous_commit=on"])
+    let server = try await TestServer(settings: ["synchronous_commit=on"])
     try await withClient(on: server, { $0.acquireTimeout = .seconds(30) }) { client in
       try await client.query("create table survivors (n int)")
       try await client.query("create table written (n int)")
@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test func `what the server never had goes to its next connection`() async throws {
-    let server = try TestServer()
+    let server = try await TestServer()
     let bytes = [UInt8](repeating: 7, count: 300_000)
     try await withClient(
       on: server,
@@ -58,7 +58,7 @@ import Testing
   }
 
   @Test func `a server that is paused is given up after its time`() async throws {
-    let server = try TestServer()
+    let server = try await TestServer()
     try await withClient(
       on: server,
       {

@@ -1,4 +1,3 @@
-import Glibc
 import SimplonCore
 import SimplonPostgres
 import Testing
@@ -22,8 +21,9 @@ private final class Pooler: Sendable {
     try Shell.run("sed -i 's/^\\* = /* = user=postgres /' \(folder)/ini")
     shell = try Shell(
       """
-      \(getuid() == 0 ? "setpriv --reuid=postgres --regid=postgres --init-groups --no-new-privs" : "") \
-      /usr/sbin/pgbouncer -q \(folder)/ini >/dev/null 2>&1 &
+      # Debian has it where users' PATH does not look.
+      PATH="$PATH:/usr/sbin"
+      \(TestServer.runAs) pgbouncer -q \(folder)/ini >/dev/null 2>&1 &
       read ignored
       kill $!
       wait

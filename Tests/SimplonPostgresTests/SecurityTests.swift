@@ -6,7 +6,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .serialized) struct SecurityTests {
   /// A server with TLS for `127.0.0.1` and passwords; the authority's certificate is `ca.crt` in its folder.
   private static let server = Task {
-    try TestServer(
+    try await TestServer(
       settings: ["listen_addresses=127.0.0.1", "ssl=on", "password_encryption=scram-sha-256"],
       hba: "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256"
     ) { data in

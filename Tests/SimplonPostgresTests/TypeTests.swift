@@ -93,6 +93,62 @@ private func roundTrip<Value: PostgresEncodable & PostgresDecodable & Equatable>
     }
   }
 
+  @Test func `days, times of day and intervals as the server keeps them`() async throws {
+    let days = [("2000-01-01", Int32(0)), ("1999-12-31", -1), ("2026-11-20", 9820), ("5874897-12-31", 2_145_031_948)]
+    try await roundTrip(days.map { (PostgresDate(daysSince2000: $0.1), $0.0) }, as: "date")
+    try await roundTrip([(PostgresDate.infinity, "infinity"), (.minusInfinity, "-infinity")], as: "date")
+    try await roundTrip(
+      [("00:00:00", 0), ("23:16:00.123456", 83_760_123_456), ("24:00:00", 86_400_000_000)].map {
+        (PostgresTime(microseconds: $0.1), $0.0)
+      }, as: "time")
+    try await roundTrip(
+      [
+        (PostgresInterval(), "00:00:00"),
+        (PostgresInterval(months: 14, days: -3, microseconds: 5), "1 year 2 mons -3 days +00:00:00.000005"),
+        (PostgresInterval(months: -1), "-1 mons"), (PostgresInterval(microseconds: -90_000_000), "-00:01:30"),
+        (PostgresInterval(days: 1), "1 day"), (PostgresInterval(microseconds: 86_400_000_000), "24:00:00"),
+      ], as: "interval")
+    #expect(PostgresInterval(microseconds: 90_000_001).duration == .microseconds(90_000_001))
+    #expect(PostgresInterval(days: 1).duration == nil && PostgresInterval(months: 1).duration == nil)
+    #expect(PostgresDate(daysSince2000: -1) < PostgresDate(daysSince2000: 0) && PostgresDate.minusInfinity < .infinity)
+    #expect(PostgresTime(microseconds: 1) < PostgresTime(microseconds: 2))
+  }
+
+  @Test func `days and times of day are told as ISO 8601, and a bound day is no other in another zone`() async throws {
+    try await withClient { client in
+      let row = try await client.query("select '2026-11-20'::date, '4713-01-01 BC'::date, '23:16'::time, '24:00'::time")
+      let (one, two, three, four) = try row[0].decode(String.self, String.self, String.self, String.self)
+      #expect([one, two, three, four] == ["2026-11-20", "-4712-01-01", "23:16:00.000000", "24:00:00.000000"])
+      let (day, first, time, last) = try row[0].decode(
+        PostgresDate.self, PostgresDate.self, PostgresTime.self, PostgresTime.self)
+      #expect(["\(day)", "\(first)", "\(time)", "\(last)"] == [one, two, three, four])
+      #expect("\(PostgresDate.infinity) \(PostgresDate.minusInfinity)" == "infinity -infinity")
+      try await client.query("create table born (day date, at time, span interval)")
+      try await client.withConnection { connection in
+        try await connection.execute(unsafeSQL: "set timezone = 'Pacific/Kiritimati'")
+        try await connection.query("insert into born values (\(day), \(time), \(PostgresInterval(days: 7)))")
+      }
+      let kept = try await client.query("select concat_ws(' ', day, at, span) from born")
+      #expect(try kept[0].decode(String.self) == "2026-11-20 23:16:00 7 days")
+      await expect(.databaseQuery) { try await client.query("select \(PostgresTime(microseconds: -1))") }
+    }
+  }
+
+  @Test(arguments: [
+    ("inet", "192.168.0.1/24"), ("cidr", "10.0.0.0/8"), ("macaddr", "08:00:2b:01:02:03"), ("timetz", "12:30:00+02"),
+    ("money", "$12.30"), ("bit(3)", "101"), ("varbit", "101"), ("point", "(1,2)"), ("int4range", "[1,5)"),
+    ("tsvector", "'a' 'b'"), ("jsonpath", "$.\"a\""), ("interval", "7 days"), ("regclass", "pg_class"),
+  ])
+  func `what no text can read is cast, both ways`(_ type: String, _ text: String) async throws {
+    try await withClient { client in
+      let value = try await client.query("select \(text)::\(unsafeSQL: type)")
+      let error = #expect(throws: SimplonError.self) { try value[0].decode(String.self) }
+      #expect(error?.code == .databaseDecoding && error?.hint?.contains("::text") == true)
+      let cast = try await client.query("select (\(text)::\(unsafeSQL: type))::text")
+      #expect(try cast[0].decode(String.self) == text)
+    }
+  }
+
   @Test func `JSON keeps its numbers`() async throws {
     try await withClient { client in
       let text = #"{"n": 12345678901234567890.12345678901234567890, "s": "\u20ac", "z": [1, null]}"#
@@ -164,8 +220,8 @@ private func roundTrip<Value: PostgresEncodable & PostgresDecodable & Equatable>
   @Test func `hostile bytes never trap`() {
     var generator = SystemRandomNumberGenerator()
     let types: [PostgresType] = [
-      .bool, .int2, .int4, .int8, .oid, .float4, .float8, .text, .uuid, .numeric, .timestamptz, .date, .jsonb, .json,
-      .bytea, PostgresType(oid: 1016), PostgresType(oid: 1009), PostgresType(oid: 50_000),
+      .bool, .int2, .int4, .int8, .oid, .float4, .float8, .text, .uuid, .numeric, .timestamptz, .date, .time, .interval,
+      .jsonb, .json, .bytea, PostgresType(oid: 1016), PostgresType(oid: 1009), PostgresType(oid: 50_000),
     ]
     func decode<Value: PostgresDecodable>(_: Value.Type, _ bytes: [UInt8], _ type: PostgresType) {
       _ = try? Value(postgres: bytes.span.bytes, type: type)
@@ -187,6 +243,9 @@ private func roundTrip<Value: PostgresEncodable & PostgresDecodable & Equatable>
         decode(UUID.self, bytes, type)
         decode(PostgresNumeric.self, bytes, type)
         decode(PostgresTimestamp.self, bytes, type)
+        decode(PostgresDate.self, bytes, type)
+        decode(PostgresTime.self, bytes, type)
+        decode(PostgresInterval.self, bytes, type)
         decode(JSON.self, bytes, type)
         decode([UInt8].self, bytes, type)
         decode([Int?].self, bytes, type)

@@ -5,8 +5,9 @@ package import SimplonPostgres
 package struct Readiness: Sendable {
   /// Whether requests can be served.
   package let ready: Bool
-  /// `database`, `tables_accessible`, `events_have_a_place`, `queue` (counted to 10,000), `workers`,
-  /// `oldest_transaction_seconds` (of Simplon's own sessions), `sandbox`, `realtime_enabled`.
+  /// `database`, `tables_accessible`, `events_have_a_place`, `queue` (counted to 10,000), `workers`, `sandboxes` (how many
+  /// of them have which level), `oldest_transaction_seconds` (of anybody's in this database), `sandbox` (this process's, where
+  /// it works), `realtime_enabled`.
   package let details: JSON
 
   /// Makes an answer.
@@ -55,8 +56,9 @@ package struct Readiness: Sendable {
         'queue', (select json_build_object(
           'ready', count(*), 'oldest_seconds', round(extract(epoch from now() - min(ready_at))::numeric, 3)) from ready),
         'workers', (select count(*) from simplon.workers where alive_until > now()),
-        'oldest_transaction_seconds', (select round(extract(epoch from now() - min(xact_start))::numeric, 3)
-          from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()),
+        'sandboxes', (select coalesce(json_object_agg(sandbox, count), '{}') from (
+          select sandbox, count(*) from simplon.workers where alive_until > now() group by sandbox) as levels),
+        'oldest_transaction_seconds', simplon.oldest_transaction_seconds(),
         'events_have_a_place', simplon.has_log_partition(simplon.uuid_v7()),
         'tables_accessible', (select json_object_agg(name, coalesce(has_table_privilege(to_regclass(name), 'select'), false))
           from unnest(array['agent_instances', 'agent_executions', 'agent_runs', 'agent_steps', 'agent_messages',

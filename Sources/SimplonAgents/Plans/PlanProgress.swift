@@ -45,6 +45,8 @@ package struct PlanProgress: Sendable {
 
   /// The most bytes of all inputs and outputs together: each expression can repeat a large output, and all are held in
   /// memory while the run lasts.
+  ///
+  /// Of steps that were settled before, only the outputs are.
   package static let maximumBytes = 32 << 20
 
   /// Whether a step has failed for good: nothing starts any more.

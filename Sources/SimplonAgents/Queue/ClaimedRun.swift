@@ -31,8 +31,8 @@ struct StepRecord: Sendable {
   /// How often it failed and was to be repeated.
   let failures: Int
   let layerHash: String?
-  /// What is left of the wait before it is repeated.
-  var retryIn = Duration.zero
+  /// What is left of the wait before it is repeated; nil when it waits for no repeat.
+  var retryIn: Duration?
 }
 
 /// An event to be written.
@@ -40,18 +40,4 @@ struct RunEvent: Sendable, Hashable {
   var level = "info"
   let kind: String
   let payload: JSON
-}
-
-/// A line that a step's tool wrote, to be written as an event of kind `log`.
-struct StepLine: Sendable, Hashable {
-  let stepID: String
-  let line: LogLine
-
-  var event: RunEvent {
-    var payload: [String: JSON] = [
-      "step_id": .string(stepID), "stream": .string(line.stream), "text": .string(line.text),
-    ]
-    if line.damaged { payload["damaged"] = true }
-    return RunEvent(level: line.level, kind: "log", payload: .object(payload))
-  }
 }

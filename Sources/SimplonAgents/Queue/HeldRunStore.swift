@@ -13,7 +13,7 @@ struct HeldRunStore: Sendable {
     try await client.query(
       """
       select step_id, status, output, error, failures, layer,
-        coalesce(extract(epoch from retry_at - clock_timestamp()) * 1000, 0)::bigint
+        (extract(epoch from retry_at - clock_timestamp()) * 1000)::bigint
       from agent_steps where run_id = \(run) and attempt = \(Int32(attempt))
       """
     ).map(StepRecord.init(row:))
@@ -64,9 +64,9 @@ struct HeldRunStore: Sendable {
 extension StepRecord {
   fileprivate init(row: PostgresRow) throws(SimplonError) {
     let (id, status, output, error, failures, layer, wait) = try row.decode(
-      String.self, String.self, JSON?.self, JSON?.self, Int32.self, String?.self, Int64.self)
+      String.self, String.self, JSON?.self, JSON?.self, Int32.self, String?.self, Int64?.self)
     self.init(
       id: id, status: StepStatus(rawValue: status) ?? .pending, output: output, error: error,
-      failures: Int(failures), layerHash: layer, retryIn: .milliseconds(max(wait, 0)))
+      failures: Int(failures), layerHash: layer, retryIn: wait.map { .milliseconds(max($0, 0)) })
   }
 }

@@ -24,7 +24,11 @@ actor Settler {
     }
 
     /// About how many bytes it has to carry.
-    var size: Int { turn.rows.reduce(0) { $0 + ($1.input?.size ?? 0) + ($1.output?.size ?? 0) } }
+    var size: Int {
+      turn.rows.reduce(0) { $0 + ($1.input?.size ?? 0) + ($1.output?.size ?? 0) }
+        + turn.lines.reduce(0) { $0 + $1.line.text.utf8.count } + turn.events.reduce(0) { $0 + $1.payload.size }
+        + turn.artifacts.reduce(0) { $0 + $1.size } + (turn.outcome?.json.size ?? 0)
+    }
 
     /// The number that the next event of the run gets.
     var next: Int64 { base + Int64(turn.lines.count + turn.events.count) }

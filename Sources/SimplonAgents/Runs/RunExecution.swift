@@ -140,7 +140,10 @@ struct RunExecution: Sendable {
         runID: claim.held.id, stepID: start.step.id, attempt: claim.attempt, userID: claim.userID, input: start.input,
         timeout: start.step.timeout ?? start.step.declaration.timeout,
         layers: stack, lease: lease)
-      let result = try await tools.run(tool: start.step.tool, call) { line in
+      func waiting(_ waits: Bool) {
+        inbox.post(.input(waits ? .waits(stepID: step.id) : .begins(stepID: step.id)))
+      }
+      let result = try await tools.run(tool: start.step.tool, call, waiting: waiting) { line in
         journal.add(StepLine(stepID: start.step.id, line: line))
       }
       if let layer = result.layer, let hash = result.layerHash { layers.keep(layer, hash: hash) }

@@ -17,8 +17,10 @@ final class RunJournal: Sendable {
 
   /// A full buffer is written without delay.
   private static let fullAt = 65_536
-  /// So many lines go by themselves.
+  /// So many lines go the quick way when nothing else is to be written.
   static let bulk = 32
+  /// So many are worth a commit of their own before a turn.
+  private static let apart = 256
   /// Lines of one write.
   private static let mostLines = 4096
   /// Bytes that a line's row takes beside its text.
@@ -77,7 +79,7 @@ final class RunJournal: Sendable {
   /// Many lines take writes of their own, and several, so that no single one grows without bound.
   func write(_ turn: RunTurn) async throws {
     var lines = takeLines()
-    while lines.count >= Self.bulk {
+    while lines.count >= (turn.isEmpty ? Self.bulk : Self.apart) {
       let part = lines.prefix(Self.mostLines)
       try await send(RunTurn(lines: Array(part)))
       lines.removeFirst(part.count)

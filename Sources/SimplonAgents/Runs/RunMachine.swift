@@ -61,10 +61,15 @@ struct RunMachine: Sendable {
         if let step = steps[record.id], step.declaration.effect != .pure { unknown.insert(step.id) }
       case .waiting:
         leftovers.insert(record.id)
-        if record.retryIn > .zero {
+        guard let retryIn = record.retryIn else {
+          // It waited for a sandbox, and what it got no row says.
+          if let step = steps[record.id], step.declaration.effect != .pure { unknown.insert(step.id) }
+          continue
+        }
+        if retryIn > .zero {
           let last = SettledStep(status: .failed, output: record.output, error: record.error)
           waiting[record.id] = Wait(
-            delay: record.retryIn, reason: Self.backoff(record.id, record.retryIn), last: last)
+            delay: retryIn, reason: Self.backoff(record.id, retryIn), last: last)
         }
       default: break
       }
@@ -79,6 +84,8 @@ struct RunMachine: Sendable {
       switch input {
       case .ended(let end): record(end, in: &turn)
       case .interrupted(let end): interrupt(end, in: &turn)
+      case .waits(let id): show(id, .waiting, ["reason": Self.sandbox], in: &turn)
+      case .begins(let id): show(id, .running, [:], in: &turn)
       case .waitOver(let id):
         if !isStopping, waiting.removeValue(forKey: id) != nil, let step = steps[id] { begin(step, in: &turn) }
       case .drain: draining = true
@@ -158,6 +165,13 @@ struct RunMachine: Sendable {
           "failures": .integer(failed), "retry_in_ms": .integer(delay.milliseconds), "error": last.error ?? .null,
         ],
         level: "warn"))
+  }
+
+  /// A step that is dispatched waits for its turn, or has it.
+  private func show(_ id: String, _ status: StepStatus, _ more: [String: JSON], in turn: inout RunTurn) {
+    guard working.contains(id), let step = steps[id] else { return }
+    turn.rows.append(StepRow(step: step, status: status, effect: "dispatched", failures: failures[id, default: 0]))
+    turn.events.append(.step(id, status, more))
   }
 
   private mutating func settle(_ step: Plan.Step, as end: SettledStep, layerHash: String?, in turn: inout RunTurn) {
@@ -264,6 +278,10 @@ struct RunMachine: Sendable {
     }
     turn.outcome = .waiting(reason: error.json)
   }
+
+  private static let sandbox: JSON = [
+    "code": "sandbox", "message": "The step waits for a free sandbox; users take turns.",
+  ]
 
   private static func backoff(_ id: String, _ delay: Duration) -> JSON {
     [

@@ -10,7 +10,7 @@ struct RunPage: Sendable {
   /// Cuts the rows of a query that gives `key` and `json` as text and its own order as `place`: at 8 MiB, but for an item
   /// that is larger by itself.
   ///
-  /// A page that was cut says so by the number of rows that there were.
+  /// `found` counts what was asked for, one more than the limit: more rows than are shown mean that there is a next page.
   static func query(_ rows: PostgresQuery) -> PostgresQuery {
     rows.wrapped(
       """

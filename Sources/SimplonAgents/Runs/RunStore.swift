@@ -116,7 +116,7 @@ struct RunStore: Sendable {
     return try RunPage(await client.query(RunPage.query(query), as: session(caller)), limit: limit)
   }
 
-  /// Events after a number, oldest first; nil when the caller has no such run.
+  /// Events after a number, oldest first, up to 8 MiB of them; nil when the caller has no such run.
   func logs(
     of run: UUID, after: Int64, limit: Int, levels: [String], as caller: Principal
   ) async throws -> [StoredEvent]? {
@@ -124,8 +124,13 @@ struct RunStore: Sendable {
       [
         "select 1 from agent_runs where id = \(run)",
         """
-        select seq, to_json(at) #>> '{}', level, kind, payload::text from agent_task_logs
-        where run_id = \(run) and seq > \(after) and level = any(\(levels)) order by seq limit \(limit)
+        select seq, at, level, kind, payload from (
+          select seq, to_json(at) #>> '{}' as at, level, kind, payload,
+            sum(octet_length(payload)) over (order by seq) as bytes, row_number() over (order by seq) as number
+          from (
+            select seq, at, level, kind, payload::text from agent_task_logs
+            where run_id = \(run) and seq > \(after) and level = any(\(levels)) order by seq limit \(limit)) l) p
+        where number = 1 or bytes <= 8388608 order by seq
         """,
       ], as: session(caller))
     guard answers.first?.first != nil else { return nil }
@@ -145,19 +150,6 @@ struct RunStore: Sendable {
 
   func isVisible(_ run: UUID, as caller: Principal) async throws -> Bool {
     try await !client.query("select 1 from agent_runs where id = \(run)", as: session(caller)).isEmpty
-  }
-}
-
-extension PostgresSession {
-  /// As the caller.
-  init(_ caller: Principal, statementTimeout: Duration) {
-    self.init(role: caller.role.rawValue, claims: caller.claimsText, statementTimeout: statementTimeout)
-  }
-}
-
-extension SimplonError {
-  static func noRow(from function: String) -> SimplonError {
-    SimplonError(.databaseSchema, "\(function) gave no row", hint: "Apply the migrations: simplon db push")
   }
 }
 

@@ -1,31 +1,6 @@
 import FoundationEssentials
 import SimplonCore
 
-extension RunMachine {
-  /// Something that happened to a claimed run.
-  enum Input: Sendable {
-    /// A step's call came back.
-    case ended(StepEnd)
-    /// A step's call was broken off, or never begun, by no doing of its own; the end's error says by what.
-    case interrupted(StepEnd)
-    /// The wait before a repeat is over.
-    case waitOver(stepID: String)
-    /// The worker is stopping: start nothing more.
-    case drain
-  }
-}
-
-/// How a step's call came back.
-struct StepEnd: Sendable {
-  let stepID: String
-  let output: JSON
-  /// Nil when it succeeded.
-  let error: SimplonError?
-  let layerHash: String?
-  /// 0 to 1, for the wait before a repeat.
-  let jitter: Double
-}
-
 /// What one turn of a run's machine asks for: one write, then starts and waits.
 struct RunTurn: Sendable {
   /// Lines of tools; they come before the events.

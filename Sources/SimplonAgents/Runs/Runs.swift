@@ -67,7 +67,7 @@ package struct Runs: Sendable {
     {
       throw SimplonError(
         .requestInvalid, "the idempotency key must be 1 to 255 bytes of printable ASCII",
-        details: ["limit_bytes": 255])
+        details: ["field": "Idempotency-Key", "limit_bytes": 255])
     }
     let body = request.json
     let hash = idempotencyKey.map { _ in Array(SHA256.hash(data: body.utf8)) }
@@ -120,7 +120,7 @@ package struct Runs: Sendable {
     return try await store.list(before: before, limit: limit, as: caller).json("runs", of: "runs")
   }
 
-  /// Events after a number, oldest first.
+  /// Events after a number, oldest first; fewer than asked for when they are more than 8 MiB.
   ///
   /// - Parameters:
   ///   - run: whose.
@@ -206,10 +206,4 @@ package struct StoredArtifact: Sendable {
   package let sha256: String
   /// Where the bytes lie on this machine.
   package let file: String
-}
-
-extension SimplonError {
-  static func noRun(_ run: UUID) -> SimplonError {
-    SimplonError(.runNotFound, "there is no run \(run.uuidString.lowercased()) of yours")
-  }
 }

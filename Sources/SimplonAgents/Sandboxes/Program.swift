@@ -27,10 +27,10 @@ struct Program: Sendable {
 extension Sandbox {
   /// Waits for a place, makes a folder for one step, and removes it when the work is done, whichever way.
   ///
-  /// Users take turns. `onWait` is called when there is no place at once, with the number of programs that are running.
+  /// Users take turns. `onWait` is called when there is no place at once.
   /// - Throws: `CancellationError` while it waits, `tool.unavailable`, `storage.*`, and what the body throws.
   func withFolder<Value>(
-    for user: UUID?, onWait: (_ running: Int) -> Void = { _ in }, _ body: (_ folder: String) async throws -> Value
+    for user: UUID?, onWait: () -> Void = {}, _ body: (_ folder: String) async throws -> Value
   ) async throws -> Value {
     guard let scratch else {
       throw SimplonError(.toolUnavailable, "there is no folder for running steps", retry: .backoff)

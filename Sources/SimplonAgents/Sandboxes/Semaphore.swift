@@ -4,7 +4,8 @@ import Synchronization
 /// Lets a number of tasks pass at once; the others wait, and their users take turns.
 ///
 /// One user's tasks go on in the order of coming. Where there are two places or more, no user has all of them: a task may
-/// keep its place for a day, and another user's first must not wait for that.
+/// keep its place for a day, and a second user's first must not wait for that. So with two places one user has one at a
+/// time; and two users together can have them all.
 final class Semaphore: Sendable {
   private struct Waiter {
     let id: Int
@@ -27,9 +28,13 @@ final class Semaphore: Sendable {
 
     mutating func enter(_ user: UUID?) -> Bool {
       guard free > 0, held[user, default: 0] < share else { return false }
+      take(user)
+      return true
+    }
+
+    private mutating func take(_ user: UUID?) {
       free -= 1
       held[user, default: 0] += 1
-      return true
     }
 
     mutating func wait(_ user: UUID?, _ waiter: Waiter) {
@@ -37,7 +42,7 @@ final class Semaphore: Sendable {
       waiting[user, default: []].append(waiter)
     }
 
-    mutating func giveUp(_ user: UUID?, _ id: Int) -> Waiter? {
+    mutating func remove(_ user: UUID?, _ id: Int) -> Waiter? {
       guard let index = waiting[user]?.firstIndex(where: { $0.id == id }) else { return nil }
       let waiter = waiting[user]?.remove(at: index)
       if waiting[user]?.isEmpty == true {
@@ -55,12 +60,13 @@ final class Semaphore: Sendable {
       guard let turn = turns.first(where: { held[$0, default: 0] < share }), let first = waiting[turn]?.first else {
         return nil
       }
-      let waiter = giveUp(turn, first.id)
+      take(turn)
+      let waiter = remove(turn, first.id)
       if waiting[turn] != nil {
         turns.removeAll { $0 == turn }
         turns.append(turn)
       }
-      return enter(turn) ? waiter : nil
+      return waiter
     }
   }
 
@@ -78,10 +84,10 @@ final class Semaphore: Sendable {
 
   /// Does something when there is room for it.
   ///
-  /// `onWait` is called when there is none at once, with the number of tasks that have theirs.
+  /// `onWait` is called when there is none at once.
   /// - Throws: `CancellationError` when the task is cancelled while it waits, and what the body throws.
   func withRoom<Value>(
-    for user: UUID?, onWait: (_ running: Int) -> Void = { _ in }, _ body: () async throws -> Value
+    for user: UUID?, onWait: () -> Void = {}, _ body: () async throws -> Value
   ) async throws -> Value {
     let id = state.withLock { state in
       state.next += 1
@@ -89,18 +95,18 @@ final class Semaphore: Sendable {
     }
     let entered = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let (answer, running) = state.withLock { state -> (Bool?, Int) in
-          if Task.isCancelled { return (false, 0) }
-          if state.enter(user) { return (true, 0) }
+        let answer = state.withLock { state -> Bool? in
+          if Task.isCancelled { return false }
+          if state.enter(user) { return true }
           state.wait(user, Waiter(id: id, continuation: continuation))
           onChange(state.count)
-          return (nil, state.held.values.reduce(0, +))
+          return nil
         }
-        if let answer { continuation.resume(returning: answer) } else { onWait(running) }
+        if let answer { continuation.resume(returning: answer) } else { onWait() }
       }
     } onCancel: {
       let waiter = state.withLock { state in
-        let waiter = state.giveUp(user, id)
+        let waiter = state.remove(user, id)
         if waiter != nil { onChange(state.count) }
         return waiter
       }

@@ -3,7 +3,7 @@ import SimplonCore
 extension ToolBox {
   /// Builds the step's folder, runs the program in it, keeps what it left.
   func run(
-    _ tool: ProgramTool, _ call: ToolCall, _ log: @escaping @Sendable (LogLine) -> Void
+    _ tool: ProgramTool, _ call: ToolCall, _ waiting: (Bool) -> Void, _ log: @escaping @Sendable (LogLine) -> Void
   ) async throws -> ToolResult {
     guard sandbox.level.isUsable else {
       throw SimplonError(
@@ -18,11 +18,13 @@ extension ToolBox {
       throw SimplonError(
         .toolLimit, "the files of the steps before are more than \(limits.workFiles) or \(limits.workBytes) bytes")
     }
-    // To whoever asks the step runs already.
-    func waits(running: Int) {
-      log(LogLine(level: "info", text: "waits for a free sandbox: \(running) programs are running", stream: .stderr))
+    var hasWaited = false
+    func wait() {
+      hasWaited = true
+      waiting(true)
     }
-    return try await sandbox.withFolder(for: call.userID, onWait: waits) { folder in
+    return try await sandbox.withFolder(for: call.userID, onWait: wait) { folder in
+      if hasWaited { waiting(false) }
       guard call.lease.isValid else { throw SimplonError(.runStale, "the lease ran out while the step waited") }
       let work = WorkFolder(path: "\(folder)/work", blobs: blobs, user: call.userID, owner: sandbox.owner)
       try await offPool { try work.build(view) }

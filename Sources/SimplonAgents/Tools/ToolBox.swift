@@ -30,13 +30,14 @@ package struct ToolBox: Sendable {
   /// - Parameters:
   ///   - tool: its name in the catalog.
   ///   - call: what to do.
+  ///   - waiting: told that it waits for a free sandbox, and that it does no more.
   ///   - log: gets the lines that the tool writes, while it runs.
   /// - Returns: the result; a step that failed by its own doing has an `error` in it.
   /// - Throws: `plan.unknown_tool`, `plan.not_supported`; for faults of the machine `tool.unavailable`, `storage.*` and
   ///   `server.internal`; `run.stale` when the lease ran out, `run.interrupted` when something outside ended the tool;
   ///   `CancellationError`.
   package func run(
-    tool: String, _ call: ToolCall, log: @escaping @Sendable (LogLine) -> Void
+    tool: String, _ call: ToolCall, waiting: (Bool) -> Void = { _ in }, log: @escaping @Sendable (LogLine) -> Void
   ) async throws -> ToolResult {
     let declaration = try catalog.declaration(named: tool)
     var call = call
@@ -46,8 +47,8 @@ package struct ToolBox: Sendable {
       switch tool {
       case NoopTool.declaration.name: return NoopTool.run(call)
       case FilesTool.declaration.name: return try await FilesTool(blobs: blobs).run(call)
-      case ProgramTool.python.declaration.name: return try await run(.python, call, log)
-      default: return try await run(.shell, call, log)
+      case ProgramTool.python.declaration.name: return try await run(.python, call, waiting, log)
+      default: return try await run(.shell, call, waiting, log)
       }
     } catch let error as SimplonError where Self.stepErrors.contains(error.code) {
       return ToolResult(output: .null, error: error)

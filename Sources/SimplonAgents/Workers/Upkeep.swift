@@ -29,19 +29,27 @@ struct Upkeep: Sendable {
   ///
   /// - Parameters:
   ///   - age: how long ago at least.
-  ///   - batch: how many runs one statement deletes at most.
+  ///   - batch: how many runs one statement deletes at most; fewer, down to one, when it takes too long.
+  ///   - limit: how long one statement may take.
   /// - Throws: `database.*`; what was deleted before stays so.
-  func deleteRuns(olderThan age: Duration, batch: Int = 100) async throws {
+  func deleteRuns(olderThan age: Duration, batch: Int = 100, limit: Duration = .seconds(600)) async throws {
     guard try await hasTurn(at: "delete_runs", every: Self.hour) else { return }
     var deleted = 0
+    var batch = batch
     var last = batch
     while last == batch {
-      // A run may have millions of events: heartbeats do not queue up behind that, and it has its time.
-      last = try await client.withConnection { connection in
-        let rows = try await connection.query(
-          "select simplon.delete_runs(\(age.milliseconds) * interval '1 ms', \(Int32(batch)))",
-          as: PostgresSession(statementTimeout: .seconds(600)))
-        return Int(try rows.first?.decode(Int32.self) ?? 0)
+      do {
+        // A run may have millions of events: heartbeats do not queue up behind that, and it has its time.
+        last = try await client.withConnection { [batch] connection in
+          let rows = try await connection.query(
+            "select simplon.delete_runs(\(age.milliseconds) * interval '1 ms', \(Int32(batch)))",
+            as: PostgresSession(statementTimeout: limit))
+          return Int(try rows.first?.decode(Int32.self) ?? 0)
+        }
+      } catch let error as SimplonError where error.code == .databaseTimeout && batch > 1 {
+        batch = max(1, batch / 10)
+        last = batch
+        continue
       }
       deleted += last
       Counter(label: "simplon_runs_deleted_total").increment(by: last)

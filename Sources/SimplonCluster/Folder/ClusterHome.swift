@@ -60,7 +60,7 @@ struct ClusterHome: Sendable {
   }
 
   #if os(Linux)
-    /// Brings a folder to the disk in one call, where initdb would ask for each of a thousand files.
+    /// Brings the folder's file system to the disk in one call, where initdb would ask for each of a thousand files.
     ///
     /// - Source: syncfs(2): since Linux 5.8 it tells of a write that failed; PostgreSQL manual, initdb, `--sync-method`.
     private func sync(_ folder: String) async throws {

@@ -34,6 +34,9 @@ package enum BootstrapSQL {
       if not pg_catalog.pg_has_role('postgres', 'service_role', 'member') then
         grant anon, authenticated, service_role to postgres with admin option;
       end if;
+      if not pg_catalog.pg_has_role('postgres', 'pg_monitor', 'member') then
+        grant pg_monitor to postgres;
+      end if;
       if not exists (
         select from pg_catalog.pg_default_acl
         where defaclrole = 'postgres'::regrole and defaclnamespace = 'public'::regnamespace

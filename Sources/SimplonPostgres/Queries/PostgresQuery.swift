@@ -26,7 +26,7 @@ public struct PostgresQuery: ExpressibleByStringInterpolation, Sendable {
   public init(unsafeSQL: String) { self.sql = unsafeSQL }
 
   /// The statement between two pieces of text, such as to select from what it gives; it keeps its parameters.
-  public func wrapped(_ before: StaticString, _ after: StaticString) -> PostgresQuery {
+  package func wrapped(_ before: StaticString, _ after: StaticString) -> PostgresQuery {
     var query = self
     query.sql = "\(before)\n\(sql)\n\(after)"
     return query

@@ -38,11 +38,20 @@ public struct PostgresTimestamp: Hashable, Comparable, Sendable, CustomStringCon
     if self == .infinity { return "infinity" }
     if self == .minusInfinity { return "-infinity" }
     let (days, rest) = Self.floored(microsecondsSince2000, by: 86_400_000_000)
-    let (year, month, day) = Self.civil(days: days)
-    let second = rest / 1_000_000
-    let time = [second / 3600, second / 60 % 60, second % 60].map { Self.padded($0, 2) }.joined(separator: ":")
-    let date = "\(year < 0 ? "-" : "")\(Self.padded(abs(year), 4))-\(Self.padded(month, 2))-\(Self.padded(day, 2))"
-    return "\(date)T\(time).\(Self.padded(rest % 1_000_000, 6))Z"
+    return "\(Self.date(of: days))T\(Self.time(of: rest))Z"
+  }
+
+  /// Days since 2000-01-01 as `2026-11-20`.
+  static func date(of days: Int64) -> String {
+    let (year, month, day) = civil(days: days)
+    return "\(year < 0 ? "-" : "")\(padded(abs(year), 4))-\(padded(month, 2))-\(padded(day, 2))"
+  }
+
+  /// Microseconds since midnight as `23:16:00.123456`.
+  static func time(of microseconds: Int64) -> String {
+    let second = microseconds / 1_000_000
+    let time = [second / 3600, second / 60 % 60, second % 60].map { padded($0, 2) }.joined(separator: ":")
+    return "\(time).\(padded(microseconds % 1_000_000, 6))"
   }
 
   private static func padded(_ number: Int64, _ width: Int) -> String {

@@ -32,10 +32,14 @@ public struct PostgresType: Hashable, Sendable {
   public static let float8 = PostgresType(oid: 701)
   /// Type `date`.
   public static let date = PostgresType(oid: 1082)
+  /// Type `time`, without a zone.
+  public static let time = PostgresType(oid: 1083)
   /// Type `timestamp`.
   public static let timestamp = PostgresType(oid: 1114)
   /// Type `timestamptz`.
   public static let timestamptz = PostgresType(oid: 1184)
+  /// Type `interval`.
+  public static let interval = PostgresType(oid: 1186)
   /// Type `numeric`.
   public static let numeric = PostgresType(oid: 1700)
   /// Type `uuid`.
@@ -54,7 +58,10 @@ public struct PostgresType: Hashable, Sendable {
     case .int8: PostgresType(oid: 1016)
     case .float4: PostgresType(oid: 1021)
     case .float8: PostgresType(oid: 1022)
+    case .date: PostgresType(oid: 1182)
+    case .time: PostgresType(oid: 1183)
     case .timestamptz: PostgresType(oid: 1185)
+    case .interval: PostgresType(oid: 1187)
     case .numeric: PostgresType(oid: 1231)
     case .uuid: PostgresType(oid: 2951)
     case .jsonb: PostgresType(oid: 3807)

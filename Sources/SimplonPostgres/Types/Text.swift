@@ -7,7 +7,7 @@ public import SimplonCore
 #endif
 
 /// Text of any kind. Bound values leave their type to the server. What has a textual form is read in it: text, enums,
-/// names, `json`, `jsonb`, `xml`, `uuid`, `numeric`, timestamps; cast other columns with `::text`.
+/// names, `json`, `jsonb`, `xml`, `uuid`, `numeric`, dates, times, timestamps; cast other columns with `::text`.
 extension String: PostgresEncodable, PostgresDecodable {
   public static var postgresType: PostgresType { .unspecified }
   public static var postgresArrayType: PostgresType { PostgresType.text.array ?? .unspecified }
@@ -17,7 +17,9 @@ extension String: PostgresEncodable, PostgresDecodable {
     switch type {
     case .uuid: self = try UUID(postgres: bytes, type: type).uuidString.lowercased()
     case .numeric: self = try PostgresNumeric(postgres: bytes, type: type).text
-    case .timestamptz, .timestamp, .date: self = try PostgresTimestamp(postgres: bytes, type: type).description
+    case .timestamptz, .timestamp: self = try PostgresTimestamp(postgres: bytes, type: type).description
+    case .date: self = try PostgresDate(postgres: bytes, type: type).description
+    case .time: self = try PostgresTime(postgres: bytes, type: type).description
     case .jsonb: self = try PostgresJSONText(postgres: bytes, type: type).text
     default:
       // A built-in type that is not text has its own binary form, which could be UTF-8 by accident. Types of

@@ -41,9 +41,10 @@ struct EventStream: Sendable {
 
   /// What tells the reader to come back, and why.
   static func reconnect(_ error: SimplonError) -> String {
+    let hint =
+      error.code.status < 500 ? "close the stream: there is nothing more to come" : "connect again with Last-Event-ID"
     let data: JSON = [
-      "code": .string(error.code.rawValue), "message": .string(error.message),
-      "hint": .string(error.hint ?? "connect again with Last-Event-ID"),
+      "code": .string(error.code.rawValue), "message": .string(error.message), "hint": .string(error.hint ?? hint),
     ]
     return "event: reconnect\nretry: 1000\ndata: \(data.text)\n\n"
   }
@@ -95,7 +96,9 @@ struct EventStream: Sendable {
         if isLast { return }
       }
     } catch let error as SimplonError {
-      context.logger.warning("stream broke off", metadata: ["error": .string(error.debugDescription)])
+      if error.code.status >= 500 {
+        context.logger.warning("stream broke off", metadata: ["error": .string(error.debugDescription)])
+      }
       try await writer.write(ByteBuffer(string: Self.reconnect(error)))
     }
   }

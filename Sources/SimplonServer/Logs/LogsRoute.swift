@@ -39,7 +39,7 @@ extension Route {
         Answer(
           status: 200,
           summary: "stream: events `log`, `step`, `status`, `message`, `artifact`, `done`, each with the "
-            + "`seq` as `id` and a LogEvent as `data`; `reconnect` when the server stops, `expired` when the token does",
+            + "`seq` as `id` and a LogEvent as `data`; `reconnect` when the server stops or the events are gone, `expired` when the token does",
           media: "text/event-stream", schema: ["type": "string"]),
         Answer(status: 204, summary: "stream: the run is finished and everything was seen"),
       ],

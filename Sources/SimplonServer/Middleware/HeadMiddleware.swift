@@ -5,7 +5,10 @@ import Hummingbird
 /// - Source: RFC 9110, section 9.3.2.
 struct HeadMiddleware: RouterMiddleware {
   func handle(_ request: Request, context: ServerContext, next: Next) async throws -> Response {
-    let response = try await next(request, context)
-    return request.method == .head ? response.createHeadResponse() : response
+    var response = try await next(request, context)
+    guard request.method == .head else { return response }
+    // The length that GET would have, or none where GET says none.
+    response.body = ResponseBody(contentLength: response.body.contentLength) { try await $0.finish(nil) }
+    return response
   }
 }

@@ -6,13 +6,11 @@ import SimplonIdentity
 
 /// What every route's request passes before its handler: caller, limit per principal, body, fields.
 struct Gate: Sendable {
-  private let authenticator: Authenticator
-  private let runs: Runs
+  private let door: AgentDoor?
   private let buckets: TokenBuckets?
 
-  init(authenticator: Authenticator, runs: Runs, rate: ServerConfiguration.Rate?) {
-    self.authenticator = authenticator
-    self.runs = runs
+  init(door: AgentDoor?, rate: ServerConfiguration.Rate?) {
+    self.door = door
     self.buckets = rate.map { TokenBuckets(rate: $0) }
   }
 
@@ -35,17 +33,23 @@ struct Gate: Sendable {
         return try await handle(call(route, members, request, context), principal)
       }
       let call = try call(route, members, request, context)
-      let principal = try await runs.redeemTicket(ticket, for: try call.uuid("run_id"))
+      let principal = try await open().runs.redeemTicket(ticket, for: try call.uuid("run_id"))
       try limit(principal)
       return try await handle(call, principal)
     }
   }
 
   private func principal(_ request: Request) async throws -> Principal {
-    let principal = try await authenticator.principal(
+    let principal = try await open().authenticator.principal(
       authorization: request.headers[.authorization], apikey: request.headers[.apikey])
     try limit(principal)
     return principal
+  }
+
+  /// The door; without one no route asks who is calling.
+  private func open() throws(SimplonError) -> AgentDoor {
+    guard let door else { throw SimplonError(.requestNotFound, "this process serves no callers") }
+    return door
   }
 
   private func limit(_ principal: Principal) throws(SimplonError) {

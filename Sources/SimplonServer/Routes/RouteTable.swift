@@ -14,27 +14,29 @@ struct RouteTable: Sendable {
   let routes: [Route]
 
   init(
-    configuration: ServerConfiguration, runs: Runs, streams: LogStreams,
-    readiness: @escaping @Sendable () async -> Readiness, metrics: PrometheusRegistry
+    configuration: ServerConfiguration, door: AgentDoor?, readiness: @escaping @Sendable () async -> Readiness,
+    metrics: PrometheusRegistry
   ) {
     let readiness = ReadinessCheck(readiness)
-    let reading = StreamMetrics(metrics)
-    let documented = [
-      Route.execute(runs),
-      .status(runs),
-      .logs(runs, streams, configuration, reading),
-      .ticket(runs),
-      .artifact(runs, configuration, reading),
-      .why(runs),
-      .health(version: configuration.version),
-      .ready(readiness),
-      .supabaseHealth(readiness),
-      .metrics(metrics),
-      .docs,
-      .docsScript,
-      .docsStyle,
+    let agents = door.map { Self.agents($0, configuration, StreamMetrics(metrics)) } ?? []
+    let operation = [
+      Route.health(version: configuration.version), .ready(readiness), .supabaseHealth(readiness), .metrics(metrics),
     ]
+    let documented = agents + operation + (door == nil ? [] : [.docs, .docsScript, .docsStyle])
     routes = documented + [.openAPI(version: configuration.version, routes: documented)]
+  }
+
+  private static func agents(
+    _ door: AgentDoor, _ configuration: ServerConfiguration, _ reading: StreamMetrics
+  ) -> [Route] {
+    [
+      .execute(door.runs),
+      .status(door.runs),
+      .logs(door.runs, door.streams, configuration, reading),
+      .ticket(door.runs),
+      .artifact(door.runs, configuration, reading),
+      .why(door.runs),
+    ]
   }
 
   /// Makes the router, with HEAD beside every safe GET.

@@ -5,7 +5,6 @@ import NIOCore
 import ServiceLifecycle
 package import SimplonAgents
 import SimplonCore
-package import SimplonIdentity
 
 #if canImport(Glibc)
   import Glibc
@@ -15,9 +14,10 @@ package import SimplonIdentity
 
 /// The agent API over HTTP: one route table, the same few layers around every route.
 ///
+/// A process that only works has no door for callers: it answers health, readiness and metrics alone.
+///
 /// From the outside in: request id, access log, metrics, no body for HEAD, cross-origin rules, the error renderer, the
-/// limit per address;
-/// then the route: body, caller, limit per principal, fields, handler.
+/// limit per address; then the route: caller, limit per principal, body, fields, handler.
 package struct AgentServer: Service {
   /// The Hummingbird application; tests send requests through it.
   package let application: Application<RouterResponder<ServerContext>>
@@ -29,23 +29,20 @@ package struct AgentServer: Service {
   ///
   /// - Parameters:
   ///   - configuration: address, limits, origins.
-  ///   - runs: the use cases behind the agent API.
-  ///   - streams: gives a run's events as they are written; must itself be running.
-  ///   - authenticator: turns tokens into principals.
+  ///   - door: what callers reach; nil in a process that only works.
   ///   - readiness: asked for `/ready` and `/api/v1/health/supabase`; the latter shows `tables_accessible` and
   ///     `realtime_enabled` of its details.
   ///   - metrics: what `/metrics` shows, and where the server counts.
   ///   - logger: gets one line per request.
   ///   - onServerRunning: called with the port once the server listens.
   package init(
-    configuration: ServerConfiguration, runs: Runs, streams: LogStreams, authenticator: Authenticator,
+    configuration: ServerConfiguration, door: AgentDoor?,
     readiness: @escaping @Sendable () async -> Readiness, metrics: PrometheusRegistry, logger: Logger,
     onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
   ) {
-    let table = RouteTable(
-      configuration: configuration, runs: runs, streams: streams, readiness: readiness, metrics: metrics)
+    let table = RouteTable(configuration: configuration, door: door, readiness: readiness, metrics: metrics)
     let router = table.router(
-      gate: Gate(authenticator: authenticator, runs: runs, rate: configuration.principalRate),
+      gate: Gate(door: door, rate: configuration.principalRate),
       around: [
         RequestIDMiddleware(logger: logger),
         AccessLogMiddleware(proxies: configuration.trustedProxies),
@@ -69,14 +66,28 @@ package struct AgentServer: Service {
 
   /// Listens until graceful shutdown; open streams then end with a `reconnect` event.
   ///
-  /// - Throws: `dev.port_taken` when something else listens there.
+  /// - Throws: `dev.port_taken` when something else listens there; `config.invalid` when nobody can listen there.
   package func run() async throws {
+    let place = "port \(configuration.port) of \(configuration.host)"
     do {
       try await application.run()
     } catch let error as IOError where error.errnoCode == EADDRINUSE {
       throw SimplonError(
-        .devPortTaken, "port \(configuration.port) of \(configuration.host) is in use",
-        hint: "stop what listens there, or choose another with --port", cause: error)
+        .devPortTaken, "\(place) is in use", hint: "stop what listens there, or choose another with --port",
+        cause: error)
+    } catch let error as IOError {
+      throw SimplonError.cannotListen(at: place, error)
+    } catch let error as SocketAddressError {
+      throw SimplonError.cannotListen(at: place, error)
     }
+  }
+}
+
+extension SimplonError {
+  fileprivate static func cannotListen(at place: String, _ error: any Error) -> SimplonError {
+    SimplonError(
+      .configInvalid, "\(place) cannot be listened on",
+      hint: "SIMPLON_HOST must be an address of this machine, and ports below 1024 need root",
+      details: ["key": "SIMPLON_HOST"], cause: error)
   }
 }

@@ -2,7 +2,7 @@ import NIOCore
 import NIOHTTP1
 
 /// What HTTP asks of one connection and Hummingbird leaves to others: HTTP/1.0, `Host` and `100 Continue`; and the
-/// patience for a connection that sends nothing.
+/// patience for a connection that sends nothing, and its network's share of all connections.
 ///
 /// - Source: RFC 9112, sections 3.2 (Host), 6.1 and 9.3 (HTTP/1.0); RFC 9110, section 10.1.1 (Expect).
 final class ConnectionRules: ChannelDuplexHandler {
@@ -14,22 +14,35 @@ final class ConnectionRules: ChannelDuplexHandler {
   struct AsksForBody: Sendable {}
 
   private let patience: TimeAmount
+  private let shares: ConnectionShares?
+  /// The network that this connection counts for.
+  private var network: String?
   private var waiting: Scheduled<Void>?
   /// Whether the client knows neither chunks nor connections that stay open.
   private var isOld = false
   private var isRefused = false
 
-  /// Takes the time within which the first request's head must be there.
-  init(patience: TimeAmount) { self.patience = patience }
+  /// Takes the time within which the first request's head must be there, and the shares, where the other end is the
+  /// client itself.
+  init(patience: TimeAmount, shares: ConnectionShares?) {
+    self.patience = patience
+    self.shares = shares
+  }
 
   func channelActive(context: ChannelHandlerContext) {
     let channel = context.channel
+    if let shares, let network = channel.remoteAddress?.ipAddress.flatMap({ IPAddress($0) })?.network {
+      guard shares.take(network) else { return context.close(promise: nil) }
+      self.network = network
+    }
     waiting = context.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
     context.fireChannelActive()
   }
 
   func channelInactive(context: ChannelHandlerContext) {
     waiting?.cancel()
+    if let network { shares?.giveBack(network) }
+    network = nil
     context.fireChannelInactive()
   }
 

@@ -8,6 +8,7 @@ import SimplonCore
 struct HTTPConnection: ServerChildChannel {
   private let base: HTTP1Channel
   private let patience: TimeAmount
+  private let shares: ConnectionShares?
 
   init(_ configuration: ServerConfiguration, responder: @escaping HTTPChannelHandler.Responder) {
     base = HTTP1Channel(
@@ -17,13 +18,15 @@ struct HTTPConnection: ServerChildChannel {
         httpDecoderConfiguration: .init(
           maxHeaderFieldSize: 64 << 10, maxHeaderListSize: 96 << 10, maxHeaderFieldCount: 100)))
     patience = .milliseconds(configuration.patience.milliseconds)
+    // A proxy's connections are many clients'.
+    shares = configuration.trustedProxies == 0 ? ConnectionShares(of: configuration.maximumConnections) : nil
   }
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
     base.setup(channel: channel, logger: logger).flatMapThrowing { value in
       let pipeline = channel.pipeline.syncOperations
       let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
-      try pipeline.addHandler(ConnectionRules(patience: patience), position: .after(decoder))
+      try pipeline.addHandler(ConnectionRules(patience: patience, shares: shares), position: .after(decoder))
       return value
     }
   }

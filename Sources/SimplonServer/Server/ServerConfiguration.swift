@@ -17,6 +17,8 @@ package struct ServerConfiguration: Sendable {
   /// The caller's address is that many entries from the right of `X-Forwarded-For`; 0 takes the connection's own.
   package var trustedProxies = 0
   /// How many connections may be open; the next ones wait until one is closed.
+  ///
+  /// Without proxies one address has at most half of them, and more are closed.
   package var maximumConnections = 1 << 20
   /// How long a connection may take until its first request's head is there.
   package var patience: Duration = .seconds(10)

@@ -76,21 +76,24 @@ struct Stack {
       doors.append(
         Worker(configuration: settings.worker, engine: engine, tools: tools, wakeUp: wakeUp, logger: logger))
     }
+    var door: AgentDoor?
     if settings.roles.contains(.api) {
       let streams = LogStreams(engine: engine, wakeUp: wakeUp, logger: logger)
       let runs = Runs(
         callers: callers, engine: engine, statementTimeout: settings.callerTimeout, tools: ToolBox.catalog,
         blobs: blobs, wakeUp: wakeUp)
-      var configuration = settings.server
-      configuration.maximumConnections = connectionLimit(files: raiseFileLimit())
-      let server = AgentServer(
-        configuration: configuration, runs: runs, streams: streams,
-        authenticator: try Authenticator(issuers: settings.issuers, keys: settings.keys),
-        readiness: { await Readiness.probe(engine: engine, sandbox: sandbox?.level) }, metrics: metrics, logger: logger,
-        onServerRunning: onReady)
+      door = AgentDoor(
+        runs: runs, streams: streams,
+        authenticator: try Authenticator(issuers: settings.issuers, keys: settings.keys))
       services.append(streams)
-      doors.append(server)
     }
+    var configuration = settings.server
+    configuration.maximumConnections = connectionLimit(files: raiseFileLimit())
+    doors.append(
+      AgentServer(
+        configuration: configuration, door: door,
+        readiness: { await Readiness.probe(engine: engine, sandbox: sandbox?.level) }, metrics: metrics,
+        logger: logger, onServerRunning: onReady))
     // The worker takes no more runs while the server still answers.
     return services + [Together(services: doors)]
   }

@@ -17,6 +17,8 @@ struct Setting: Sendable {
     case list
     /// Origins of web pages, or `*`.
     case origins
+    /// An address http://… or https://….
+    case url
     /// A connection string or URI of libpq.
     case database
     /// The name of a schema.
@@ -52,6 +54,7 @@ struct Setting: Sendable {
     case .choice(let words): words.joined(separator: ", ")
     case .list: "list, separated by commas"
     case .origins: "`*`, or origins without a path, separated by commas"
+    case .url: "http://… or https://…, with a host"
     case .database: "a URI postgresql://… or words such as host=… dbname=…"
     case .schema: "lower-case letters, digits and underscores, at most 63"
     }

@@ -50,7 +50,7 @@ extension Setting {
 
   static let project = [url, anonKey, serviceKey, jwtSecret, issuers, enableRLS, enableIntegration]
   static let url = Setting(
-    name: "SUPABASE_URL", kind: .text,
+    name: "SUPABASE_URL", kind: .url,
     summary: "The URL of the agents' project, needed to serve: its tokens' issuer is this and `/auth/v1`.")
   static let anonKey = Setting(
     name: "SUPABASE_ANON_KEY", kind: .text, isSecret: true, summary: "The project's publishable or anon key.")
@@ -78,7 +78,7 @@ extension Setting {
     name: "SIMPLON_HOST", kind: .text, fallback: "127.0.0.1", summary: "The address to listen on.")
   static let port = Setting(
     name: "SIMPLON_PORT", kind: .integer(0...65535), fallback: "54321",
-    summary: "The port to listen on; 0: any free one.")
+    summary: "The port to listen on; 0: any free one. Where only a worker runs, it has health, readiness and metrics.")
   static let roles = Setting(
     name: "SIMPLON_ROLES", kind: .list, fallback: "api,worker", summary: "What the process does: api, worker, or both.")
   static let origins = Setting(
@@ -141,8 +141,8 @@ extension Setting {
     later("SUPABASE_RETRY_DELAY", .seconds(0...3600)),
     later("SUPABASE_UPLOAD_TIMEOUT", .seconds(1...86_400)), later("SUPABASE_CHUNK_SIZE"),
     later("SUPABASE_PROGRESS_INTERVAL"),
-    later("ANTHROPIC_API_KEY", secret: true), later("OPENAI_API_KEY", secret: true), later("OPENAI_BASE_URL"),
-    later("REDIS_URL", secret: true), later("CORE_SUPABASE_URL"), later("CORE_SUPABASE_ANON_KEY", secret: true),
+    later("ANTHROPIC_API_KEY", secret: true), later("OPENAI_API_KEY", secret: true), later("OPENAI_BASE_URL", .url),
+    later("REDIS_URL", secret: true), later("CORE_SUPABASE_URL", .url), later("CORE_SUPABASE_ANON_KEY", secret: true),
     later("CORE_SUPABASE_SERVICE_ROLE_KEY", secret: true), later("CORE_SUPABASE_JWT_SECRET", secret: true),
   ]
 

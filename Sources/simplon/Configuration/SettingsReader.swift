@@ -122,6 +122,11 @@ struct SettingsReader: Sendable {
       case .integer: _ = try integer(setting)
       case .duration, .seconds: _ = try duration(setting)
       case .choice: _ = try choice(setting)
+      case .url:
+        guard let text = text(setting) else { continue }
+        guard let url = URL(string: text), ["http", "https"].contains(url.scheme?.lowercased() ?? ""),
+          url.host()?.isEmpty == false
+        else { throw wrong(setting) }
       case .database:
         guard let text = text(setting) else { continue }
         guard text.hasPrefix("postgresql://") || text.hasPrefix("postgres://") || text.contains("=") else {

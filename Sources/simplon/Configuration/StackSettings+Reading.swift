@@ -46,6 +46,7 @@ extension Stack.Settings {
       listener = worker
       listener?.dsn = dsn(direct, isPooled: false)
       listener?.pooler = false
+      listener?.sharedConnections = 1
     }
 
     var server = ServerConfiguration(

@@ -26,7 +26,7 @@ struct JSONLogHandler: LogHandler {
 
   func log(event: LogEvent) {
     var members: [String: JSON] = [
-      "time": .string(Date().formatted(.iso8601.time(includingFractionalSeconds: true))),
+      "time": .string(Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))),
       "level": .string(event.level.rawValue), "label": .string(label), "message": .string(event.message.description),
     ]
     for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new })
@@ -53,7 +53,7 @@ struct TextLogHandler: LogHandler {
     // A control character would let a value forge a line, or steer the terminal.
     let more = metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new })
       .sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-    let time = Date().formatted(.iso8601.time(includingFractionalSeconds: false)).dropFirst(11).prefix(8)
+    let time = Date().formatted(Date.ISO8601FormatStyle()).dropFirst(11).prefix(8)
     let message = Print.clean(event.message.description)
     writeLine("\(time) \(Print.padded(event.level.rawValue, to: 7)) \(message)\(Print.dim(Print.clean(more)))")
   }

@@ -142,7 +142,8 @@ import Testing
     #expect(store.exists(hello, for: nil))
   }
 
-  @Test(.enabled(if: geteuid() == 0)) func `a full disk has its own code and leaves nothing`() async throws {
+  @Test(.enabled(if: geteuid() == 0, "needs root to mount a small disk"))
+  func `a full disk has its own code and leaves nothing`() async throws {
     let full = folder.path + "/full"
     mkdir(full, 0o700)
     try #require(mount("tmpfs", full, "tmpfs", 0, "size=256k") == 0)

@@ -9,18 +9,6 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct LogStreamsTests {
-  /// Writes events to a run that nobody has claimed, `done` as the last one if asked for.
-  private func write(_ count: Int, to run: UUID, done: Bool = false, of engine: Engine) async throws {
-    try await engine.database.execute(
-      """
-      with s as (update simplon.run_state set next_seq = next_seq + \(count) where run_id = '\(run)' returning next_seq)
-      insert into agent_task_logs (run_id, seq, kind, payload)
-      select '\(run)', s.next_seq - n, case when n = 1 and \(done) then 'done' else 'log' end, '{}'
-      from s, generate_series(1, \(count)) n
-      """)
-    engine.wakeUp.runsChanged([run])
-  }
-
   private func makeRun(of engine: Engine) async throws -> UUID {
     try await engine.create([["id": "a", "tool": "noop"]], start: false)
   }
@@ -36,7 +24,7 @@ struct LogStreamsTests {
         let streams = LogStreams(engine: engine.client, wakeUp: engine.wakeUp, logger: engine.logger)
         let service = Task { try await streams.run() }
         group.addTask { for try await _ in streams.subscribe(to: run, after: .max) { Issue.record("nothing follows") } }
-        try await write(1, to: run, of: engine)
+        try await engine.write(1, to: run)
         try await engine.wait(for: run) { $0.seq == 2 }
         service.cancel()
         try await group.waitForAll()
@@ -59,7 +47,7 @@ struct LogStreamsTests {
         var batches = begun.makeAsyncIterator()
         for _ in 0..<3 { await batches.next() }
         // Whoever gets this one has joined the live feed.
-        try await write(1, to: run, of: engine)
+        try await engine.write(1, to: run)
         for _ in 0..<3 { await batches.next() }
         service.cancel()
         try await group.waitForAll()
@@ -70,7 +58,7 @@ struct LogStreamsTests {
   @Test(arguments: [499, 999]) func `a stream whose last page is full ends`(_ count: Int) async throws {
     try await Engine.with { engine in
       let run = try await makeRun(of: engine)
-      try await write(count, to: run, done: true, of: engine)
+      try await engine.write(count, to: run, done: true)
       #expect(try await engine.follow(run).count == count + 1)
     }
   }
@@ -83,14 +71,14 @@ struct LogStreamsTests {
       let live = engine.streams.join(run, last: 1)
       var awake = live.makeAsyncIterator()
       // Joins the live feed, and is then too slow for it.
-      try await write(1, to: run, of: engine)
+      try await engine.write(1, to: run)
       seen += try #require(try await asleep.next()).map(\.seq)
       _ = await awake.next(isolation: #isolation)
       for _ in 0..<40 {
-        try await write(1, to: run, of: engine)
+        try await engine.write(1, to: run)
         _ = await awake.next(isolation: #isolation)
       }
-      try await write(1, to: run, done: true, of: engine)
+      try await engine.write(1, to: run, done: true)
       _ = await awake.next(isolation: #isolation)
       while let batch = try await asleep.next() { seen += batch.map(\.seq) }
       #expect(seen == Array(1...43))
@@ -108,9 +96,9 @@ struct LogStreamsTests {
         }
         // The events come when the second reader waits for them.
         try await engine.wait(for: run) { $0.seq == 1 }
-        try await write(1, to: run, of: engine)
+        try await engine.write(1, to: run)
         try await engine.wait(for: run) { $0.seq == 2 }
-        try await write(1, to: run, done: true, of: engine)
+        try await engine.write(1, to: run, done: true)
         try await group.waitForAll()
       }
       _ = beyond
@@ -126,7 +114,7 @@ struct LogStreamsTests {
   ) async throws {
     try await Engine.with { engine in
       let run = try await makeRun(of: engine)
-      try await write(999, to: run, done: true, of: engine)
+      try await engine.write(999, to: run, done: true)
       var reader = engine.streams.subscribe(to: run, after: 0).makeAsyncIterator()
       #expect(try await reader.next()?.count == LogStreams.page)
       try await engine.database.execute(deletion)
@@ -149,7 +137,7 @@ struct LogStreamsTests {
   @Test func `a stream is authorised from a number that is there`() async throws {
     try await Engine.with { engine in
       let run = try await makeRun(of: engine)
-      try await write(4, to: run, of: engine)
+      try await engine.write(4, to: run)
       #expect(try await engine.runs.authorizeStream(of: run, after: 3, as: Engine.alice) == 3)
       #expect(try await engine.runs.authorizeStream(of: run, after: 99, as: Engine.alice) == 5)
       let foreign = await #expect(throws: SimplonError.self) {

@@ -207,6 +207,17 @@ import Testing
     #expect(plan.ancestors(of: "s999").count == 999)
   }
 
+  @Test func `a plan is as large as its canonical form, to the byte`() throws {
+    func steps(_ count: Int) -> [JSON] {
+      [["id": "a", "with": ["x": .string(String(repeating: "x", count: count)), "y": [1, true, nil]]]]
+    }
+    let room = SizeLimit.bytes - (try plan(steps(0))).json.size
+    let largest = try plan(steps(room)).json
+    #expect(largest.size == SizeLimit.bytes)
+    #expect(try Plan(json: largest, tools: tools).json == largest)
+    #expect(failure { try plan(steps(room + 1)) }?.code == .planTooLarge)
+  }
+
   @Test func `a plan that is too big or too deep in JSON is refused too`() {
     let big: JSON = ["id": "a", "with": ["x": .string(String(repeating: "x", count: 4 << 20))]]
     #expect(failure { try plan([big]) }?.code == .planTooLarge)

@@ -32,6 +32,14 @@ struct RunMachineTests {
       layerHash: nil, retryIn: retryIn)
   }
 
+  /// What a run says while a step of it waits for its repeat.
+  private func backoff(_ id: String, _ milliseconds: Int, _ text: String) -> JSON {
+    [
+      "code": "backoff", "message": .string("Step \"\(id)\" failed and is repeated after \(text)."),
+      "details": ["step_id": .string(id), "retry_in_ms": .integer(milliseconds)],
+    ]
+  }
+
   private let fault = SimplonError(.toolFailed, "no")
   private let cutOff = SimplonError(.runInterrupted, "stopped from outside", retry: .backoff)
   private let full = SimplonError(.storageFull, "the disk is full", retry: .backoff)
@@ -72,10 +80,7 @@ struct RunMachineTests {
     let turn = machine.turn(after: [done("a", error: fault)])
     #expect(turn.waits.map(\.delay) == [.seconds(1)])
     #expect(turn.rows.map(\.status) == [.waiting])
-    guard case .hold(status: "retrying", reason: .some) = turn.outcome else {
-      Issue.record("the run should show retrying and keep its lease")
-      return
-    }
+    #expect(turn.outcome == .hold(status: "retrying", reason: backoff("a", 1000, "1s")))
     let again = machine.turn(after: [.waitOver(stepID: "a")])
     #expect(again.starts.map(\.step.id) == ["a"])
     #expect(again.outcome == .hold(status: "running", reason: nil))
@@ -91,10 +96,7 @@ struct RunMachineTests {
     var machine = try machine(steps)
     _ = machine.turn()
     let turn = machine.turn(after: [done("a", error: fault)])
-    guard case .retrying(_, delay: .seconds(60)) = turn.outcome else {
-      Issue.record("the run should wait without a lease")
-      return
-    }
+    #expect(turn.outcome == .retrying(reason: backoff("a", 60_000, "1m"), delay: .seconds(60)))
     #expect(turn.waits.isEmpty)
     var next = try self.machine(
       steps, records: [StepRecord(id: "a", status: .waiting, output: nil, error: nil, failures: 1, layerHash: nil)])
@@ -206,6 +208,7 @@ struct RunMachineTests {
       return
     }
     #expect(reason["code"] == "storage.full")
+    #expect(reason["details"] == ["step_id": "a", "retry_in_ms": 15_000])
     #expect(turn.rows.map(\.retryIn) == [RunMachine.faultWait])
   }
 
@@ -216,10 +219,7 @@ struct RunMachineTests {
     var machine = try machine(steps, records: [record("a", .waiting, retryIn: .seconds(40))])
     #expect(machine.turn().starts.map(\.step.id) == ["b"])
     let turn = machine.turn(after: [done("b")])
-    guard case .retrying(_, delay: .seconds(40)) = turn.outcome else {
-      Issue.record("the run should wait for the rest")
-      return
-    }
+    #expect(turn.outcome == .retrying(reason: backoff("a", 40_000, "40s"), delay: .seconds(40)))
     var soon = try self.machine(steps, records: [record("a", .waiting, retryIn: .seconds(2)), record("b", .completed)])
     let first = soon.turn()
     #expect(first.starts.isEmpty)
@@ -227,6 +227,17 @@ struct RunMachineTests {
     let again = soon.turn(after: [.waitOver(stepID: "a")])
     #expect(again.starts.map(\.step.id) == ["a"])
     #expect(again.rows.map(\.failures) == [1])
+  }
+
+  @Test func `of several steps that wait, the run tells of the first to be repeated`() throws {
+    let waits: [(JSON, JSON)] = [("a", "1h"), ("b", "1m"), ("c", "1m")]
+    var machine = try machine(
+      .array(waits.map { ["id": $0.0, "tool": "noop", "retry": ["max": 1, "backoff": $0.1]] }))
+    _ = machine.turn()
+    #expect(machine.turn(after: [done("a", error: fault)]).outcome == nil)
+    #expect(machine.turn(after: [done("c", error: fault)]).outcome == nil)
+    let turn = machine.turn(after: [done("b", error: fault)])
+    #expect(turn.outcome == .retrying(reason: backoff("b", 60_000, "1m"), delay: .seconds(60)))
   }
 
   @Test func `when another step fails for good, one that waits for its repeat fails with its last error`() throws {

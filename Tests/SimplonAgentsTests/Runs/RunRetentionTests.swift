@@ -34,6 +34,20 @@ struct RunRetentionTests {
     }
   }
 
+  @Test func `runs that are too much for one statement go in smaller ones`() async throws {
+    try await Engine.with { engine in
+      for _ in 0..<10 { _ = try await makeRun(engine, endedDaysAgo: 2) }
+      // Each run is as slow to delete as one with very many events.
+      try await engine.database.execute(
+        """
+        create function slow() returns trigger language plpgsql as 'begin perform pg_sleep(0.3); return old; end';
+        create trigger slow before delete on agent_runs for each row execute function slow()
+        """)
+      try await engine.upkeep().deleteRuns(olderThan: Self.day, batch: 10, limit: .seconds(2))
+      #expect(try await runs(engine) == [])
+    }
+  }
+
   @Test func `a run past retention goes with all that is its own, whoever made it`() async throws {
     try await Engine.with { engine in
       let request = try CreateRun(json: ["prompt": "x", "start": false])
@@ -148,7 +162,7 @@ struct RunRetentionTests {
     }
   }
 
-  @Test func `a retry that has begun keeps its run, and nobody waits for it`() async throws {
+  @Test func `a retry that has begun keeps its run, and the deletion waits for nobody`() async throws {
     try await Engine.with { engine in
       let run = try await makeRun(engine, endedDaysAgo: 2)
       try await engine.admin.withTransaction(retries: 0) { connection in

@@ -67,7 +67,8 @@ import Testing
       ])
   }
 
-  @Test(.enabled(if: geteuid() == 0)) func `root's tools are nobody on the machine too`() async throws {
+  @Test(.enabled(if: geteuid() == 0, "needs root, whose tools have another user"))
+  func `root's tools are nobody on the machine too`() async throws {
     let playground = try await Playground()
     let mark = uniqueMark()
     async let result = playground.shell("exec sleep \(mark)", timeout: .seconds(3))
@@ -111,7 +112,8 @@ import Testing
     #expect(result.stdout == String(repeating: "-1 38\n", count: 5))
   }
 
-  @Test(.enabled(if: geteuid() == 0)) func `data below a folder that every program sees is refused`() async throws {
+  @Test(.enabled(if: geteuid() == 0, "needs root to write to such a folder"))
+  func `data below a folder that every program sees is refused`() async throws {
     let folder = "/usr/local/simplon-test-\(uniqueMark())"
     defer { FolderRemoval.remove(folder) }
     let sandbox = await Sandbox.probe(

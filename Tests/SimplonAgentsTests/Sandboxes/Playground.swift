@@ -42,6 +42,14 @@ struct Playground {
   var sandbox: Sandbox { box.sandbox }
   var blobs: BlobStore { box.blobs }
 
+  /// Whether this machine has control groups that we can use: found out by a real run, once.
+  private static let groups = Task {
+    [SandboxLevel.Kind.cgroup1, .cgroup2].contains(try await Playground().sandbox.level.kind)
+  }
+
+  /// For a test that needs them; where there are none it is shown as skipped.
+  static var hasGroups: Bool { get async throws { try await groups.value } }
+
   /// The executable that holds the guard lies beside the tests.
   static let executable: String = {
     var buffer = [CChar](repeating: 0, count: 4096)

@@ -81,7 +81,8 @@ import Testing
     #expect(processes(with: mark).isEmpty)
   }
 
-  @Test(.enabled(if: geteuid() == 0)) func `root may give its tools to nobody else but never to root`() async throws {
+  @Test(.enabled(if: geteuid() == 0, "needs root, who can give its tools away"))
+  func `root may give its tools to nobody else but never to root`() async throws {
     let folder = try TemporaryFolder()
     var configuration = Sandbox.Configuration(
       guardCommand: [Playground.executable, "__guard"], folder: folder.path + "/running")
@@ -91,7 +92,8 @@ import Testing
     #expect(sandbox.level.reason?.contains("root") == true)
   }
 
-  @Test(.enabled(if: geteuid() == 0)) func `root's tools work below a folder that is closed to their user`()
+  @Test(.enabled(if: geteuid() == 0, "needs root, whose tools have another user"))
+  func `root's tools work below a folder that is closed to their user`()
     async throws
   {
     let outer = try TemporaryFolder()

@@ -111,6 +111,18 @@ struct Engine: Sendable {
     return try #require(rows.last.flatMap { $0 }.flatMap(UUID.init(uuidString:)))
   }
 
+  /// Writes events to a run that nobody has claimed, `done` as the last one if asked for, and tells of them.
+  func write(_ count: Int, to run: UUID, done: Bool = false) async throws {
+    try await database.execute(
+      """
+      with s as (update simplon.run_state set next_seq = next_seq + \(count) where run_id = '\(run)' returning next_seq)
+      insert into agent_task_logs (run_id, seq, kind, payload)
+      select '\(run)', s.next_seq - n, case when n = 1 and \(done) then 'done' else 'log' end, '{}'
+      from s, generate_series(1, \(count)) n
+      """)
+    wakeUp.runsChanged([run])
+  }
+
   /// Holds what orders these runs' writes for as long as the body lasts.
   func withLocked(_ runs: [UUID], _ body: () async throws -> Void) async throws {
     try await admin.withTransaction(retries: 0) { connection in

@@ -82,6 +82,26 @@ struct SettlerTests {
     }
   }
 
+  @Test(arguments: [true, false])
+  func `a batch is bounded by its bytes, whatever they are in`(_ asResult: Bool) async throws {
+    try await Engine.with { engine in
+      let claims = try await claims(5, of: engine)
+      let large = JSON.string(String(repeating: "x", count: 5 << 20))
+      let turn =
+        asResult
+        ? RunTurn(outcome: .completed(result: large)) : RunTurn(events: [RunEvent(kind: "step", payload: ["x": large])])
+      let outcomes = try await inOneBatch(
+        engine, Array(claims[..<2]),
+        claims[2...].enumerated().map { Write(name: "\($0)", claim: $1, turn: turn) })
+      for outcome in outcomes.values { _ = try outcome.get() }
+      let ids = claims[2...].map { "'\($0.held.id)'" }.joined(separator: ",")
+      // The third finds 10 MiB before it.
+      let commits = try await engine.database.execute(
+        "select count(distinct xmin::text) from simplon.run_state where run_id in (\(ids))")
+      #expect(commits == ["2"])
+    }
+  }
+
   @Test func `only what PostgreSQL says of the values themselves is final`() {
     let final = SimplonError.Code.all.filter { SimplonError($0, "").isFinal }
     #expect(

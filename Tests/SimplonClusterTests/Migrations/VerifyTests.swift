@@ -103,7 +103,9 @@ import Testing
       try await database.execute(
         """
         alter table public.agent_runs add column note text; create index on public.agent_runs (note);
+        alter type public.task_status add value 'dreaming';
         create table public.notes (n integer); grant all on public.notes to anon;
+        create function simplon.theirs() returns integer language sql as 'select 1';
         create role reader_of_\(database.name); grant select on public.agent_runs to reader_of_\(database.name)
         """)
       try await withMigrator(AgentSchema.migrations, on: database) { migrator in

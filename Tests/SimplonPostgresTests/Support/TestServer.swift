@@ -1,27 +1,29 @@
 import Glibc
+import SimplonCluster
 import Synchronization
 
 /// A throwaway PostgreSQL on a Unix socket; it ends, and its folder goes, with this process.
 final class TestServer: Sendable {
   /// The one that most tests share.
-  static let shared = Task { try TestServer() }  // a task, so that those who wait block no thread
+  static let shared = Task { try await TestServer() }
 
   let folder: String
   let port: Int
   private let settings: [String]
+  private let programs: String
   private let shell = Mutex<Shell?>(nil)
 
-  private static let bin = "/usr/lib/postgresql/15/bin"
-  private static let runAs =
-    getuid() == 0 ? "setpriv --reuid=postgres --regid=postgres --init-groups --no-new-privs" : ""
+  /// What a shell needs before the name of a program so that it runs as PostgreSQL's user.
+  static let runAs = getuid() == 0 ? "setpriv --reuid=postgres --regid=postgres --init-groups --no-new-privs" : ""
 
-  /// A fresh cluster, copied from one template.
-  private static let template = Result {
+  /// Where the programs are, and a fresh cluster that they made: servers get copies.
+  private static let template = Task {
+    let programs = try await ServerPrograms.find(named: nil, version: nil).folder
     let folder = try newFolder()
     try Shell.run(
-      "\(runAs) \(bin)/initdb -D \(folder)/data --auth=trust --no-sync --no-instructions -E UTF8 --locale=C.UTF-8 "
-        + "-U postgres >\(folder)/initdb.log 2>&1")
-    return folder
+      "\(runAs) \(programs)/initdb -D \(folder)/data --auth=trust --no-sync --no-instructions -E UTF8 "
+        + "--locale=C.UTF-8 -U postgres >\(folder)/initdb.log 2>&1")
+    return (programs: programs, folder: folder)
   }
   private static let lastPort = Mutex(5500)
 
@@ -31,16 +33,18 @@ final class TestServer: Sendable {
   ///   - settings: further `name=value` settings.
   ///   - hba: `pg_hba.conf`, if not trust for all.
   ///   - prepare: run with the folder before the start, such as to put certificates there.
-  /// - Throws: `ShellError` when a program fails.
-  init(settings: [String] = [], hba: String? = nil, prepare: (String) throws -> Void = { _ in }) throws {
+  /// - Throws: `dev.postgres_missing`; `ShellError` when a program fails.
+  init(settings: [String] = [], hba: String? = nil, prepare: (String) throws -> Void = { _ in }) async throws {
+    let template = try await Self.template.value
     let folder = try Self.newFolder()
     self.folder = folder
     self.settings = settings
+    self.programs = template.programs
     self.port = Self.lastPort.withLock { port in
       port += 1
       return port
     }
-    try Shell.run("\(Self.runAs) cp -a \(try Self.template.get())/data \(folder)/data")
+    try Shell.run("\(Self.runAs) cp -a \(template.folder)/data \(folder)/data")
     if let hba { try Shell.run("printf '%s\\n' \"$1\" > \(folder)/data/pg_hba.conf", hba) }
     try prepare("\(folder)/data")
     try start()
@@ -70,16 +74,21 @@ final class TestServer: Sendable {
       + ["full_page_writes=off", "synchronous_commit=off", "shared_buffers=32MB", "max_connections=300"] + settings)
       .map { "-c \"\($0)\"" }.joined(separator: " ")
     let script = """
-      \(Self.runAs) \(Self.bin)/postgres -D \(folder)/data \(options) >>\(folder)/log 2>&1 &
+      \(Self.runAs) \(programs)/postgres -D \(folder)/data \(options) >>\(folder)/log 2>&1 &
       read ignored
       kill -QUIT $! 2>/dev/null
       wait
       """
     let shell = try Shell(script)
     self.shell.withLock { $0 = shell }
+    // Where the servers are apart from the clients, these are in PATH.
     try Shell.run(
-      "for i in $(seq 200); do \(Self.bin)/pg_isready -q -h \(folder) -p \(port) && exit 0; sleep 0.05; done; tail \(folder)/log; exit 1"
-    )
+      """
+      PATH="\(programs):$PATH"
+      for i in $(seq 200); do pg_isready -q -h \(folder) -p \(port) && exit 0; sleep 0.05; done
+      tail \(folder)/log
+      exit 1
+      """)
   }
 
   /// Kills the postmaster and all its children at once, as a crash of the machine would, and waits until all are gone.

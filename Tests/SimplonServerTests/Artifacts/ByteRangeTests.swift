@@ -37,6 +37,7 @@ import Testing
   ])
   func `an entity tag matches`(_ header: String, _ expected: Bool) {
     #expect(ETag.matches(header, "\"a\"") == expected)
+    #expect(!ETag.matches(nil, "\"a\""))
   }
 
   @Test(arguments: [
@@ -46,11 +47,18 @@ import Testing
     ("a\\", "attachment; filename=\"a_\"; filename*=UTF-8''a%5C"),
     ("ü.txt", "attachment; filename=\"_.txt\"; filename*=UTF-8''%C3%BC.txt"),
     ("a\r\nb", "attachment; filename=\"a__b\"; filename*=UTF-8''a%0D%0Ab"),
+    ("ü 50%;'~.txt", "attachment; filename=\"_ 50__'~.txt\"; filename*=UTF-8''%C3%BC%2050%25%3B%27~.txt"),
     ("../../etc/passwd", "attachment; filename=\"passwd\""),
     ("sl/\u{301}x", "attachment; filename=\"_x\"; filename*=UTF-8''%CC%81x"),
     ("", "attachment; filename=\"file\""),
   ])
   func `a file's name is safe in its header`(_ name: String, _ expected: String) {
     #expect(ContentDisposition.attachment(name) == expected)
+  }
+
+  @Test func `a file's name is cut in its header`() {
+    let (long, cut) = (String(repeating: "x", count: 201), String(repeating: "x", count: 200))
+    #expect(ContentDisposition.attachment(cut) == "attachment; filename=\"\(cut)\"")
+    #expect(ContentDisposition.attachment(long) == "attachment; filename=\"\(cut)\"; filename*=UTF-8''\(cut)")
   }
 }

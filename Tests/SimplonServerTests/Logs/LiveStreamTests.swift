@@ -117,6 +117,16 @@ import Testing
     }
   }
 
+  @Test(arguments: ["192.0.2.1", "no.such.host.invalid"])
+  func `an address that is none of this machine's is named`(_ host: String) async throws {
+    try await withServer(live: true) { server in
+      let second = server.another(ServerConfiguration(host: host, port: 0, version: "1.2.3"))
+      let error = await #expect(throws: SimplonError.self) { try await second.run() }
+      #expect(error?.code == .configInvalid)
+      #expect(error?.message.contains(host) == true)
+    }
+  }
+
   @Test func `a body that does not say how long it is ends at the limit too`() async throws {
     try await withServer(live: true) { server in
       let connection = try await RawConnection(port: server.client.port ?? 0)

@@ -42,8 +42,7 @@ func withServer(
       issuers: [try .own(projectURL: project, secret: secret, logger: logger)], keys: try APIKeys())
     let make: @Sendable (ServerConfiguration) -> AgentServer = { configuration in
       AgentServer(
-        configuration: configuration, runs: runs, streams: streams,
-        authenticator: authenticator,
+        configuration: configuration, door: AgentDoor(runs: runs, streams: streams, authenticator: authenticator),
         readiness: { readiness }, metrics: PrometheusRegistry(), logger: logger)
     }
     let server = make(configuration)

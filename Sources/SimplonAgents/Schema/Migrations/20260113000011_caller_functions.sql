@@ -162,6 +162,7 @@ declare
   r public.agent_runs;
   q public.agent_task_queue;
   s simplon.run_state;
+  steps record;
   ahead bigint;
 begin
   select * into r from public.agent_runs a where a.id = run;
@@ -177,10 +178,17 @@ begin
   end if;
   select * into s from simplon.run_state a where a.run_id = run;
   if s.worker is not null then
-    return jsonb_build_object('code', 'running', 'message', 'A worker has the run.',
-      'details', jsonb_build_object('lease_until', s.lease_until, 'steps', (
-        select coalesce(jsonb_agg(t.step_id order by t.started_at), '[]') from public.agent_steps t
-        where t.run_id = run and t.attempt = r.attempt and t.status = 'running')));
+    -- A step that waits and has no time for it waits for a free sandbox.
+    select coalesce(jsonb_agg(t.step_id order by t.started_at) filter (where t.status = 'running'), '[]') as running,
+      coalesce(jsonb_agg(t.step_id order by t.started_at) filter (where t.status = 'waiting' and t.retry_at is null), '[]')
+        as waiting
+    into steps from public.agent_steps t where t.run_id = run and t.attempt = r.attempt;
+    return case when steps.running = '[]' and steps.waiting <> '[]'
+      then jsonb_build_object('code', 'sandbox',
+        'message', 'A worker has the run, and all its sandboxes are taken; users take turns.')
+      else jsonb_build_object('code', 'running', 'message', 'A worker has the run.') end
+      || jsonb_build_object('details', jsonb_build_object(
+        'lease_until', s.lease_until, 'steps', steps.running, 'steps_waiting_for_a_sandbox', steps.waiting));
   end if;
   select * into q from public.agent_task_queue a where a.run_id = run;
   if not exists (select from simplon.workers w where w.alive_until > clock_timestamp() and not w.draining) then

@@ -198,16 +198,27 @@ begin
   select h.run_id, h.next_seq from held h;
 end $$;
 
+-- For how many seconds the oldest transaction in this database has been open. What others' sessions do, only who may read
+-- all statistics sees, as "postgres" may on Supabase; for any other owner it is null.
+create function simplon.oldest_transaction_seconds() returns numeric
+language sql stable security definer set search_path = ''
+as $$
+  select round(extract(epoch from clock_timestamp() - min(a.xact_start))::numeric, 3) from pg_catalog.pg_stat_activity a
+  where a.backend_type = 'client backend' and a.pid <> pg_backend_pid() and a.datname = current_database()
+$$;
+
 -- Clears what time has made useless: dead workers' rows and tickets that have expired.
 create function simplon.sweep() returns void
 language sql security definer set search_path = ''
 as $$
   delete from simplon.workers w where w.alive_until < clock_timestamp() - interval '1 day';
-  delete from simplon.tickets t where t.expires_at < clock_timestamp() - interval '1 day';
+  delete from simplon.tickets t where t.hash in (
+    select o.hash from simplon.tickets o where o.expires_at < clock_timestamp() - interval '1 day' for update skip locked);
 $$;
 
 -- Deletes up to that many of the runs that ended longest ago, if that long ago, each with all that is its own; gives how
--- many. Nobody waits for it: a run that somebody has a hand on, such as a retry, is left for another time.
+-- many. It waits for nobody: a run that somebody has a hand on, such as a retry, is left for another time. Whoever comes to
+-- one of these runs meanwhile does wait, and then finds it gone.
 create function simplon.delete_runs(older interval, most integer) returns integer
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_material = off
@@ -249,7 +260,7 @@ revoke all on function
   simplon.retire_worker(uuid),
   simplon.recover_runs(integer),
   simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
-  simplon.settle_steps(jsonb), simplon.sweep(), simplon.delete_runs(interval, integer),
+  simplon.settle_steps(jsonb), simplon.oldest_transaction_seconds(), simplon.sweep(), simplon.delete_runs(interval, integer),
   simplon.settle_setting(text, text), simplon.take_turn(text, interval)
   from public, anon, authenticated, service_role;
 grant execute on function
@@ -258,6 +269,6 @@ grant execute on function
   simplon.retire_worker(uuid),
   simplon.recover_runs(integer),
   simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
-  simplon.settle_steps(jsonb), simplon.sweep(), simplon.delete_runs(interval, integer),
+  simplon.settle_steps(jsonb), simplon.oldest_transaction_seconds(), simplon.sweep(), simplon.delete_runs(interval, integer),
   simplon.settle_setting(text, text), simplon.take_turn(text, interval)
   to service_role;

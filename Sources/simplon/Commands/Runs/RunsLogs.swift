@@ -26,7 +26,7 @@ struct RunsLogs: AsyncParsableCommand {
         .get, "/agent/logs", query: ["run_id": target.run, "after": String(last), "limit": "1000"])
       let events = page["logs"]?.array ?? []
       for event in events { try follower.show(event) }
-      guard let next = page["next_after"]?.integer, events.count == 1000 else { return }
+      guard let next = page["next_after"]?.integer, !events.isEmpty else { return }
       last = Int64(next)
     }
   }

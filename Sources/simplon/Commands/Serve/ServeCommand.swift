@@ -56,13 +56,11 @@ struct ServeCommand: AsyncParsableCommand {
     let services = try await cancelWhenGracefulShutdown {
       try await Stack.services(settings, metrics: metrics, logger: logger) { port in
         logger.notice("listening", metadata: ["url": "\(url)\(port)"])
-        if json { try? Print.out(["api_url": .string("\(url)\(port)")]) }
+        let address = JSON.string("\(url)\(port)")
+        if json { try? Print.out(isWorkerAlone ? ["worker_url": address] : ["api_url": address]) }
       }
     }
-    let ready = Ready {
-      if isWorkerAlone, json { try? Print.out(["worker": true]) }
-      try await gracefulShutdown()
-    }
+    let ready = Ready { try await gracefulShutdown() }
     ready.signal()
     try await Stack.group(services.map { .init(service: $0) } + [ready.member], settings, logger: logger).run()
   }
