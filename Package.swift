@@ -84,9 +84,12 @@ let package = Package(
       name: "SimplonAgents",
       dependencies: [
         "CSandboxGuard", "SimplonCore", "SimplonIdentity", "SimplonPostgres",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),
@@ -140,8 +143,10 @@ let package = Package(
     .testTarget(name: "SimplonCoreTests", dependencies: ["SimplonCore"], swiftSettings: strict),
     .testTarget(
       name: "SimplonPostgresTests",
-      dependencies: ["SimplonCore", "SimplonPostgres", "TestSupport", .product(name: "Logging", package: "swift-log")],
-      swiftSettings: strict),
+      dependencies: [
+        "SimplonCluster", "SimplonCore", "SimplonPostgres", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "SimplonIdentityTests",
       dependencies: [
@@ -159,8 +164,11 @@ let package = Package(
       dependencies: [
         "SimplonAgents", "SimplonCluster", "SimplonCore", "SimplonIdentity", "SimplonPostgres", "TestSupport",
         "simplon",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
         .product(name: "Subprocess", package: "swift-subprocess"),
@@ -190,6 +198,9 @@ let package = Package(
         "simplon", "SimplonAgents", "SimplonCluster", "SimplonCore", "SimplonIdentity", "SimplonPostgres",
         "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Subprocess", package: "swift-subprocess"),

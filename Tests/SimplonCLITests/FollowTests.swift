@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SimplonAgents
 import SimplonCore
 import Synchronization
 import Testing
@@ -26,8 +27,11 @@ import Testing
       body: #"{"code":"request.rate_limited","message":"too many"}"#)
     let server = CannedServer([stream(event), limited, stream(done)])
     var kinds = [String]()
+    let begun = ContinuousClock.now
     try await client(server).follow("r") { kinds.append($0.kind) }
     #expect(kinds == ["log", "done"])
+    // Longer than after any two failures: as long as the server asked for.
+    #expect(ContinuousClock.now - begun >= .seconds(1))
     let requests = server.requests.withLock { $0 }
     #expect(requests.map { $0.contains("Last-Event-ID: 1\r\n") } == [false, true, true])
   }

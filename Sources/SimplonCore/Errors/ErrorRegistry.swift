@@ -11,7 +11,8 @@ extension SimplonError.Code {
     .planInvalid, .planCycle, .planUnknownTool, .planReference, .planTooLarge, .planNotSupported, .planInput,
     .planExpression,
     .toolFailed, .toolTimeout, .toolInput, .toolUnavailable, .toolLimit, .toolPath,
-    .modelNotConfigured,
+    .modelNotConfigured, .modelUnavailable, .modelTimeout, .modelRateLimited, .modelOverloaded, .modelSpendLimit,
+    .modelAuth, .modelRequest, .modelContextFull, .modelRefused, .modelProtocol,
     .storageUnavailable, .storageFull, .storageMismatch, .storageDamaged,
     .databaseUnavailable, .databaseBusy, .databaseOutcomeUnknown, .databaseConflict, .databaseConstraint,
     .databasePermission, .databaseTimeout, .databaseQuery, .databaseDecoding, .databaseSchema, .databaseRole,
@@ -88,6 +89,22 @@ extension SimplonError.Code {
   // model.*
   public static let modelNotConfigured = Self(
     "model.not_configured", status: 409, "A prompt needs a model, and none is configured.")
+  public static let modelUnavailable = Self(
+    "model.unavailable", status: 503, "The model's server cannot be reached, broke off or failed.")
+  public static let modelTimeout = Self(
+    "model.timeout", status: 504, "The model's server was silent for too long, or its answer took too long.")
+  public static let modelRateLimited = Self(
+    "model.rate_limited", status: 429, "The model's vendor limits how much is asked at a time.")
+  public static let modelOverloaded = Self(
+    "model.overloaded", status: 503, "The model's server has more to do than it can.")
+  public static let modelSpendLimit = Self(
+    "model.spend_limit", status: 402, "The vendor's limit of spending is reached; a person has to raise it.")
+  public static let modelAuth = Self("model.auth", status: 502, "The model's server refused our key.")
+  public static let modelRequest = Self("model.request", status: 502, "The model's server refused our request.")
+  public static let modelContextFull = Self(
+    "model.context_full", status: 422, "The transcript is longer than what the model can read.")
+  public static let modelRefused = Self("model.refused", status: 422, "The model, or its vendor, declines to answer.")
+  public static let modelProtocol = Self("model.protocol", status: 502, "The model's answer cannot be read.")
 
   // storage.*
   public static let storageUnavailable = Self("storage.unavailable", status: 503, "The file store cannot be reached.")

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import SimplonAgents
 import SimplonCore
 
 extension ServerClient {
@@ -18,11 +19,11 @@ extension ServerClient {
         if last > 0 { headers["Last-Event-ID"] = String(last) }
         let response = try await send(.get, "/agent/logs", query: ["run_id": run, "mode": "stream"], headers: headers)
         if response.status == .noContent { return }
-        var parser = EventStreamParser()
+        var parser = EventStreamParser(code: .requestTooLarge)
         for try await chunk in response.body {
-          for event in parser.feed(chunk.readableBytesView) {
+          for event in try parser.feed(chunk.readableBytesView) {
             failures = 0
-            if let id = event.id { last = id }
+            if let id = event.id.flatMap({ Int64($0) }) { last = id }
             try handle(event)
             if event.kind == "done" { return }
           }
@@ -43,4 +44,9 @@ extension ServerClient {
       try await Task.sleep(for: max(wait, backoff))
     }
   }
+}
+
+extension StreamedEvent {
+  /// The data as JSON, or null.
+  var json: JSON { (try? JSON(parsing: data, depth: ServerClient.depth)) ?? .null }
 }

@@ -1,0 +1,81 @@
+package import SimplonCore
+
+/// A model behind Anthropic's Messages API, or behind a gateway that speaks it.
+package struct AnthropicModel: Model {
+  /// How the API is reached.
+  package struct Configuration: Sendable {
+    /// The header that carries the key.
+    package enum KeyHeader: String, Sendable, CaseIterable {
+      /// Read by the API and by every gateway; where both are sent the API prefers it.
+      case apiKey = "x-api-key"
+      /// `Authorization: Bearer`, as current SDKs send it.
+      case bearer
+    }
+
+    /// How models are told to think: newer ones take no budget.
+    package enum Thinking: String, Sendable, CaseIterable { case budget, adaptive }
+
+    /// Where the API is, before `/v1/messages`, with no slash at the end.
+    package var url = "https://api.anthropic.com"
+    /// The key.
+    package var key: ModelKey
+    /// How the key is sent.
+    package var keyHeader = KeyHeader.apiKey
+    /// The header `anthropic-version`.
+    ///
+    /// This one is known to every gateway; what is sent here is legal in 2026-10-21 too.
+    package var version = "2023-06-01"
+    /// The header `anthropic-beta`, if any.
+    package var betas: [String] = []
+    /// How models are told to think.
+    package var thinking = Thinking.budget
+    /// Whether what is cached is kept for an hour, which costs more to write, and not for five minutes.
+    package var cachesForAnHour = false
+
+    /// Makes a configuration of the defaults.
+    package init(key: ModelKey) { self.key = key }
+  }
+
+  /// `anthropic/` and the vendor's name for it.
+  package let name: ModelName
+  let configuration: Configuration
+  private let transport: ModelTransport
+
+  /// Makes a model; nothing is sent yet.
+  ///
+  /// - Parameters:
+  ///   - model: the vendor's name for it.
+  ///   - configuration: how the API is reached.
+  ///   - transport: sends the requests; it must outlive the model.
+  package init(_ model: String, configuration: Configuration, transport: ModelTransport) {
+    self.name = ModelName(.anthropic, model)
+    self.configuration = configuration
+    self.transport = transport
+  }
+
+  /// Sends a request and reads the reply; see ``Model``.
+  package func reply(
+    to request: ModelRequest, onText: @escaping @Sendable (String) -> Void
+  ) async throws(SimplonError) -> ModelReply {
+    var reading = Reading(model: name, hiding: configuration.key, onText: onText)
+    let answer = try await transport.post(
+      body(request), to: "\(configuration.url)/v1/messages", headers: headers
+    ) { (event: StreamedEvent) throws(SimplonError) -> ModelProgress in
+      try reading.take(event)
+    }
+    guard answer.isGood else { throw VendorError.anthropic(answer, hiding: configuration.key) }
+    return try reading.reply(requestID: answer.headers["request-id"])
+  }
+
+  private var headers: [(name: String, value: String)] {
+    var headers = [(name: "anthropic-version", value: configuration.version)]
+    switch configuration.keyHeader {
+    case .apiKey: headers.append((name: "x-api-key", value: configuration.key.text))
+    case .bearer: headers.append((name: "Authorization", value: "Bearer \(configuration.key.text)"))
+    }
+    if !configuration.betas.isEmpty {
+      headers.append((name: "anthropic-beta", value: configuration.betas.joined(separator: ",")))
+    }
+    return headers
+  }
+}

@@ -1,0 +1,201 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import ServiceLifecycle
+import SimplonCore
+
+/// Sends requests to models' servers and reads their answers as they come, within limits of time and size.
+///
+/// One transport serves all models. Each call has a connection of its own while it lasts: what happens to one call
+/// happens to no other, and a cancelled call's connection is closed. Nothing is tried twice here, and no redirect is
+/// followed, as it could carry the key away. Its owner ends it: as a service, which must outlive those who call models,
+/// or with ``with(limits:_:)``.
+package struct ModelTransport: Service {
+  /// How long things may take.
+  package struct Limits: Sendable, Hashable {
+    /// Until there is a connection.
+    package var connect = Duration.seconds(10)
+    /// Without one byte of the answer.
+    package var stall = Duration.seconds(120)
+    /// The whole of a call; what trickles in beyond it ends the call at its next byte.
+    package var deadline = Duration.seconds(600)
+
+    /// Makes limits of the defaults.
+    package init() {}
+  }
+
+  /// Bytes of an error's body that are read.
+  private static let largestRefusal = 64 << 10
+  /// Bytes of a stream, after which it cannot be a reply.
+  private static let largestStream = 64 << 20
+  /// How long the end of a body is waited for when the reply is whole.
+  private static let patience = TimeAmount.seconds(1)
+
+  private let limits: Limits
+  private let client: HTTPClient
+
+  /// Makes a transport that has to be ended.
+  package init(limits: Limits = Limits()) {
+    var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+    // HTTP/2 would put calls on one connection: its loss would end all of them, and a server takes only so many.
+    configuration.httpVersion = .http1Only
+    // How many calls there are at once is not for the pool to say; its usual 8 would make calls wait and fail.
+    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 4096
+    configuration.connectionPool.retryConnectionEstablishment = false
+    configuration.timeout.connect = TimeAmount(limits.connect)
+    configuration.timeout.read = TimeAmount(limits.stall)
+    client = HTTPClient(configuration: configuration)
+    self.limits = limits
+  }
+
+  /// Gives the body a transport that ends with it.
+  package static func with<R>(
+    limits: Limits = Limits(), _ body: (ModelTransport) async throws -> R
+  ) async throws -> R {
+    let transport = ModelTransport(limits: limits)
+    do {
+      let result = try await body(transport)
+      await transport.shutdown()
+      return result
+    } catch {
+      await transport.shutdown()
+      throw error
+    }
+  }
+
+  /// Waits for the shutdown, and ends.
+  package func run() async throws {
+    try? await gracefulShutdown()
+    await shutdown()
+  }
+
+  /// Ends it; calls that are under way fail with `server.shutdown`.
+  package func shutdown() async { try? await client.shutdown() }
+
+  /// Sends a request and hands on the events of its answer.
+  ///
+  /// - Parameters:
+  ///   - body: JSON.
+  ///   - url: where to.
+  ///   - headers: names and values; the media types are added.
+  ///   - take: gets each event, and says whether the reply is whole. After ``ModelProgress/enough`` the stream may end in
+  ///     any way but a cancel.
+  /// - Returns: the answer, with the beginning of its body when it is an error.
+  /// - Throws: `model.unavailable`, `model.timeout`, `model.protocol`; `config.invalid` for an impossible URL;
+  ///   `server.shutdown`; `run.interrupted` when the task is cancelled; what `take` throws.
+  func post(
+    _ body: [UInt8], to url: String, headers: [(name: String, value: String)],
+    _ take: (StreamedEvent) throws(SimplonError) -> ModelProgress
+  ) async throws(SimplonError) -> ModelAnswer {
+    guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw Self.failure(HTTPClientError.invalidURL) }
+    let deadline = NIODeadline.now() + TimeAmount(limits.deadline)
+    var request = HTTPClientRequest(url: url)
+    request.method = .POST
+    request.headers.add(name: "Accept", value: "text/event-stream")
+    request.headers.add(name: "Content-Type", value: "application/json")
+    request.headers.add(name: "User-Agent", value: "simplon")
+    for header in headers { request.headers.add(name: header.name, value: header.value) }
+    request.body = .bytes(ByteBuffer(bytes: body))
+    let response: HTTPClientResponse
+    do {
+      response = try await client.execute(request, deadline: deadline)
+    } catch {
+      throw Self.failure(error)
+    }
+    var answer = ModelAnswer(status: Int(response.status.code), headers: Self.named(response.headers))
+    if answer.isGood {
+      try await Self.read(response.body, of: answer, until: deadline, take)
+    } else {
+      answer.body = try await Self.beginning(of: response.body, until: deadline)
+    }
+    return answer
+  }
+
+  private static func read(
+    _ body: HTTPClientResponse.Body, of answer: ModelAnswer, until deadline: NIODeadline,
+    _ take: (StreamedEvent) throws(SimplonError) -> ModelProgress
+  ) async throws(SimplonError) {
+    var parser = EventStreamParser(code: .modelProtocol)
+    var progress = ModelProgress.open
+    var end = deadline
+    var bytes = 0
+    var events = 0
+    do {
+      for try await chunk in body {
+        let now = NIODeadline.now()
+        if progress == .whole {
+          // Only the end of the body is of interest: with it the connection can serve the next call.
+          if now < end { continue } else { break }
+        }
+        guard now < end else {
+          throw SimplonError(.modelTimeout, "the model's answer takes longer than is allowed", retry: .backoff)
+        }
+        bytes += chunk.readableBytes
+        guard bytes <= largestStream else {
+          throw SimplonError(.modelProtocol, "the model's answer is larger than \(largestStream >> 20) MiB")
+        }
+        for event in try parser.feed(chunk.readableBytesView) where progress != .whole {
+          events += 1
+          progress = try take(event)
+        }
+        if progress == .whole { end = min(end, now + patience) }
+      }
+    } catch {
+      // A reply that is there does not get lost by how its stream ends.
+      if progress == .open || (progress == .enough && Task.isCancelled) { throw failure(error) }
+    }
+    if progress == .open, Task.isCancelled { throw failure(CancellationError()) }
+    let type = answer.headers["content-type"]?.lowercased() ?? ""
+    if events == 0, !type.hasPrefix("text/event-stream") {
+      throw SimplonError(
+        .modelProtocol, "what answers at the model's address sends no stream of events",
+        hint: "Check the model's URL: it must lead to an API, not to a page.", retry: .backoff)
+    }
+  }
+
+  private static func beginning(
+    of body: HTTPClientResponse.Body, until deadline: NIODeadline
+  ) async throws(SimplonError) -> [UInt8] {
+    var bytes = [UInt8]()
+    do {
+      for try await chunk in body {
+        bytes += chunk.readableBytesView.prefix(largestRefusal - bytes.count)
+        guard bytes.count < largestRefusal, NIODeadline.now() < deadline else { break }
+      }
+    } catch {
+      // The status says enough, whatever became of the words.
+      if Task.isCancelled { throw failure(error) }
+    }
+    return bytes
+  }
+
+  private static func named(_ headers: HTTPHeaders) -> [String: String] {
+    var named = [String: String]()
+    for header in headers where named[header.name.lowercased()] == nil {
+      named[header.name.lowercased()] = header.value
+    }
+    return named
+  }
+
+  /// What the network threw, in our words.
+  private static func failure(_ error: any Error) -> SimplonError {
+    if let error = error as? SimplonError { return error }
+    if Task.isCancelled || error is CancellationError {
+      return SimplonError(.runInterrupted, "the call of the model was stopped", cause: CancellationError())
+    }
+    switch error as? HTTPClientError ?? .remoteConnectionClosed {
+    case .readTimeout:
+      return SimplonError(.modelTimeout, "the model's server says nothing", retry: .backoff, cause: error)
+    case .deadlineExceeded:
+      return SimplonError(
+        .modelTimeout, "the model's answer takes longer than is allowed", retry: .backoff, cause: error)
+    case .invalidURL, .emptyHost, .emptyScheme:
+      return SimplonError(.configInvalid, "the model's URL is none", hint: "It looks like https://api.example.com/v1.")
+    case .cancelled, .alreadyShutdown:
+      return SimplonError(.serverShutdown, "this process is stopping", retry: .backoff, cause: error)
+    default:
+      return SimplonError(
+        .modelUnavailable, "the model's server cannot be reached, or broke off", retry: .backoff, cause: error)
+    }
+  }
+}
