@@ -79,6 +79,8 @@ package struct AgentServer: Service {
       throw SimplonError.cannotListen(at: place, error)
     } catch let error as SocketAddressError {
       throw SimplonError.cannotListen(at: place, error)
+    } catch let error as SocketAddressError.UnknownHost {
+      throw SimplonError.cannotListen(at: place, error)
     }
   }
 }
