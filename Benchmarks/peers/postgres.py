@@ -14,9 +14,9 @@ SELECT = "\\set id random(1, 10000)\nselect v from kv where id = :id;\n"
 IN_A_PIPELINE = 64
 LINES_A_CALL = 500
 LINE = "the quick brown fox jumps over the lazy dog 0123456789"
-# A sandbox passes on 1 MiB of each stream, and counts a line as 64 bytes at least: so many go through it whole. Few big
-# steps, as each is a program to start.
-LINES_A_STREAM, STEPS, RUNS = 16_000, 4, 2
+# A sandbox passes on 1 MiB of each stream, and counts a line as 64 bytes at least: so many go through it whole. Steps
+# enough for several seconds, so that the first program's start and the last commit weigh little.
+LINES_A_STREAM, STEPS, RUNS = 16_000, 8, 4
 
 
 def callers(seconds: float) -> list[Result]:

@@ -154,7 +154,7 @@ struct RunMachine: Sendable {
     let failed = failures[step.id, default: 0]
     waiting[step.id] = Wait(delay: delay, reason: reason, last: last)
     if delay <= Self.longestHeldWait { turn.waits.append((step.id, delay)) }
-    turn.rows.append(
+    turn.put(
       StepRow(
         step: step, status: .waiting, effect: effect, output: last.output, error: last.error, failures: failed,
         retryIn: delay))
@@ -170,7 +170,7 @@ struct RunMachine: Sendable {
   /// A step that is dispatched waits for its turn, or has it.
   private func show(_ id: String, _ status: StepStatus, _ more: [String: JSON], in turn: inout RunTurn) {
     guard working.contains(id), let step = steps[id] else { return }
-    turn.rows.append(StepRow(step: step, status: status, effect: "dispatched", failures: failures[id, default: 0]))
+    turn.put(StepRow(step: step, status: status, effect: "dispatched", failures: failures[id, default: 0]))
     turn.events.append(.step(id, status, more))
   }
 
@@ -178,7 +178,7 @@ struct RunMachine: Sendable {
     layerHashes[step.id] = layerHash
     leftovers.remove(step.id)
     progress.settle(step.id, as: end)
-    turn.rows.append(
+    turn.put(
       StepRow(
         step: step, status: end.status, effect: "settled", output: end.output, error: end.error,
         failures: failures[step.id, default: 0], layerHash: layerHash))
@@ -212,12 +212,12 @@ struct RunMachine: Sendable {
         }
       case .skip(let id, let reason):
         guard let step = steps[id] else { continue }
-        turn.rows.append(StepRow(step: step, status: .skipped))
+        turn.put(StepRow(step: step, status: .skipped))
         turn.events.append(.step(id, .skipped, ["reason": .string(reason)]))
       case .fail(let id, let error):
         guard let step = steps[id] else { continue }
         leftovers.remove(id)
-        turn.rows.append(StepRow(step: step, status: .failed, error: error.json))
+        turn.put(StepRow(step: step, status: .failed, error: error.json))
         turn.events.append(.step(id, .failed, ["error": error.json], level: "error"))
       }
     }
@@ -227,7 +227,7 @@ struct RunMachine: Sendable {
     let input = stepInputs[step.id] ?? .null
     working.insert(step.id)
     leftovers.remove(step.id)
-    turn.rows.append(
+    turn.put(
       StepRow(step: step, status: .running, effect: "dispatched", input: input, failures: failures[step.id, default: 0])
     )
     turn.events.append(.step(step.id, .running, ["tool": .string(step.tool)]))
@@ -248,7 +248,7 @@ struct RunMachine: Sendable {
         turn.outcome = .failed(error: error.json)
         for id in leftovers.sorted() {
           guard let step = steps[id] else { continue }
-          turn.rows.append(StepRow(step: step, status: .cancelled, failures: failures[id, default: 0]))
+          turn.put(StepRow(step: step, status: .cancelled, failures: failures[id, default: 0]))
         }
       }
     } else if draining {
@@ -272,7 +272,7 @@ struct RunMachine: Sendable {
       details: ["steps": .array(ids.map(JSON.string))])
     for id in ids {
       guard let step = steps[id] else { continue }
-      turn.rows.append(
+      turn.put(
         StepRow(step: step, status: .waiting, effect: "unknown", error: error.json, failures: failures[id, default: 0]))
       turn.events.append(.step(id, .waiting, ["error": error.json], level: "warn"))
     }

@@ -13,6 +13,14 @@ struct RunTurn: Sendable {
   var waits: [(stepID: String, delay: Duration)] = []
 
   var isEmpty: Bool { lines.isEmpty && rows.isEmpty && events.isEmpty && outcome == nil }
+
+  /// Adds a step's row, in the place of one that the turn has of it already: a write takes one row of a step.
+  mutating func put(_ row: StepRow) {
+    guard let index = rows.lastIndex(where: { $0.step.id == row.step.id }) else { return rows.append(row) }
+    var row = row
+    row.input = row.input ?? rows[index].input
+    rows[index] = row
+  }
 }
 
 /// A step to begin once its dispatch has been committed.

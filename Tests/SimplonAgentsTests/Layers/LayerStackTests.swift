@@ -114,6 +114,16 @@ struct LayerStackTests {
     #expect(try paths([layers[0], layers[1], layers[3]]) == ["x": file("1")])
   }
 
+  @Test func `it is enough that one of several that agree has seen what they override`() throws {
+    // `c` saw nothing and left by itself what `b` made of the file of `a`.
+    let layers = [
+      try layer("a", ["x": file("1")]), try layer("b", after: ["a"], ["x": file("2")]),
+      try layer("c", ["x": file("2")]),
+    ]
+    #expect(try paths(layers) == ["x": file("2")])
+    #expect(throws: SimplonError.self) { try paths([layers[0], layers[2]]) }
+  }
+
   @Test func `of several conflicts the first path's is named`() throws {
     let names = (10..<60).map { "f\($0)" }
     func layer(_ id: String) throws -> LayerStack.Layer {

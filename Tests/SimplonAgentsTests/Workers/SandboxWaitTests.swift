@@ -70,6 +70,43 @@ struct SandboxWaitTests {
     #expect(machine.turn(after: [.begins(stepID: "a")]).rows.isEmpty)
   }
 
+  @Test func `whatever happens to a step in one turn, one row of it is written`() throws {
+    var waits = try machine("pure")
+    _ = waits.turn()
+    let end = StepEnd(stepID: "a", output: 1, error: nil, layerHash: nil, jitter: 0)
+    let turn = waits.turn(after: [.waits(stepID: "a"), .begins(stepID: "a"), .ended(end)])
+    #expect(turn.rows.map(\.status) == [.completed])
+    #expect(turn.rows.map(\.output) == [1])
+    #expect(turn.events.count == 3, "and all is said")
+    // One that is to be repeated fails with the run that fails in the same moment.
+    let fault = SimplonError(.toolFailed, "no")
+    var fails = RunMachine(
+      plan: try Plan(
+        json: [
+          "steps": [["id": "a", "tool": "pure", "retry": ["max": 1]], ["id": "b", "tool": "pure"]]
+        ], tools: Self.tools), records: [], run: [:])
+    _ = fails.turn()
+    let ends = ["a", "b"].map { id in
+      RunMachine.Input.ended(StepEnd(stepID: id, output: .null, error: fault, layerHash: nil, jitter: 0))
+    }
+    let last = fails.turn(after: ends)
+    #expect(last.rows.map(\.step.id).sorted() == ["a", "b"])
+    #expect(last.rows.map(\.status) == [.failed, .failed])
+  }
+
+  @Test func `steps of one run that wait for each other's places all end`() async throws {
+    try await Engine.with { engine in
+      let count = engine.tools.sandbox.configuration.atOnce * 2
+      let steps = (0..<count).map { number -> JSON in
+        ["id": .string("s\(number)"), "tool": "shell", "with": ["command": "true"]]
+      }
+      let run = try await engine.create(.array(steps))
+      try await engine.withWorker { _ = try await engine.follow(run) }
+      let status = try await engine.status(run)
+      #expect(status["status"] == "completed", "\(status)")
+    }
+  }
+
   @Test func `after a crash a step that waited is begun again only where that is harmless`() throws {
     let waited = StepRecord(id: "a", status: .waiting, output: nil, error: nil, failures: 0, layerHash: nil)
     var pure = try machine("pure", [waited])
