@@ -58,6 +58,15 @@ import Testing
     }
   }
 
+  @Test func `a protocol that is not kept may be a pooler's doing, and the hint says so`() async throws {
+    try await withClient { client in
+      let error = await expect(.databaseUnavailable) {
+        try await client.query("do $$ begin raise sqlstate '08P01'; end $$")
+      }
+      #expect(error?.hint?.contains("SIMPLON_POOLER") == true)
+    }
+  }
+
   @Test func `a broken constraint is named`() async throws {
     try await withClient { client in
       try await client.query("create table constrained (n int constraint at_most_one check (n < 2))")

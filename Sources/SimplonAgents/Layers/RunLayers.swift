@@ -30,15 +30,13 @@ final class RunLayers: Sendable {
     }
   }
 
-  /// What these steps left, in any order, by the hashes of their layers; a step without one touched no file.
+  /// What is seen at one point of the run, by the hashes of the steps' layers; a step without one touched no file.
   ///
   /// - Throws: `storage.unavailable`, `storage.damaged`.
-  func stack(of steps: [String], in plan: Plan, hashes: [String: String]) async throws -> LayerStack {
-    let steps = Set(steps)
+  func stack(of files: RunFiles, hashes: [String: String]) async throws -> LayerStack {
     var layers = [LayerStack.Layer]()
-    for index in plan.graph.order {
-      let id = plan.steps[index].id
-      guard steps.contains(id), let hash = hashes[id] else { continue }
+    for id in files.steps {
+      guard let hash = hashes[id] else { continue }
       var manifest = state.withLock { $0.manifests[hash] }
       if manifest == nil {
         let read = try await blobs.layer(hash, for: user)
@@ -46,7 +44,7 @@ final class RunLayers: Sendable {
         manifest = read
       }
       guard let manifest else { continue }
-      layers.append(LayerStack.Layer(stepID: id, manifest: manifest) { plan.needs(id, $0) })
+      layers.append(LayerStack.Layer(stepID: id, manifest: manifest) { files.replaces(id, $0) })
     }
     return LayerStack(layers)
   }

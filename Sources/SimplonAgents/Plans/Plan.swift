@@ -26,6 +26,13 @@ package struct Plan: Sendable, Hashable {
 
     /// The name of the tool it calls.
     package var tool: String { declaration.name }
+
+    /// The step by another id.
+    func renamed(_ id: String) -> Step {
+      Step(
+        id: id, declaration: declaration, needs: needs, condition: condition, input: input, timeout: timeout,
+        retry: retry, continueOnError: continueOnError)
+    }
   }
 
   /// How often a step is repeated after a failure, and how long it waits before the first repeat.

@@ -31,7 +31,7 @@ package struct PlanProgress: Sendable {
   /// How the plan ended; nil while a step runs or ``next()`` has something to say.
   package private(set) var outcome: Outcome?
 
-  private let plan: Plan
+  let plan: Plan
   private let run: JSON
   private var states: [State]
   private var results: [SettledStep?]
@@ -205,7 +205,7 @@ extension PlanProgress {
 
 extension SimplonError {
   /// The error of a run whose step did not end well.
-  fileprivate init(step id: String, _ settled: SettledStep) {
+  init(step id: String, _ settled: SettledStep) {
     let stopped = settled.status == .cancelled
     let name = settled.error?["code"]?.string ?? (stopped ? Code.runInterrupted : Code.toolFailed).rawValue
     let code = Code.all.first { $0.rawValue == name } ?? Code(name, status: 500, "An error of another version.")

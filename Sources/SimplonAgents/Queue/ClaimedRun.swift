@@ -14,7 +14,12 @@ struct ClaimedRun: Sendable {
   let nextSeq: Int64
   let attempt: Int
   let userID: UUID?
-  let hasPrompt: Bool
+  /// What a model is asked; nil when there is a plan.
+  let prompt: String?
+  /// The tools that the run may use; nil means all.
+  let tools: [String]?
+  /// The model to ask, and no other; nil means those of the configuration in their order.
+  let model: String?
   /// JSON text, unread: one run's values must not spoil a claim of many.
   let plan: String?
   let workflow: String?
@@ -40,4 +45,15 @@ struct RunEvent: Sendable, Hashable {
   var level = "info"
   let kind: String
   let payload: JSON
+}
+
+extension [StepRecord] {
+  /// The steps that are over, by id.
+  var settled: [String: SettledStep] {
+    var settled = [String: SettledStep]()
+    for record in self where record.status.isSettled {
+      settled[record.id] = SettledStep(status: record.status, output: record.output, error: record.error)
+    }
+    return settled
+  }
 }

@@ -19,6 +19,22 @@ struct HeldRunStore: Sendable {
     ).map(StepRecord.init(row:))
   }
 
+  /// The attempt's transcript as an earlier holder left it.
+  func messages(of run: UUID, attempt: Int) async throws -> [RunMessage] {
+    try await client.query(
+      """
+      select position, role, content, raw from agent_messages
+      where run_id = \(run) and attempt = \(Int32(attempt)) order by position
+      """
+    ).map { row in
+      let (position, role, content, raw) = try row.decode(Int32.self, String.self, JSON.self, [UInt8]?.self)
+      guard let role = RunMessage.Role(rawValue: role) else {
+        throw SimplonError(.databaseDecoding, "the transcript has a message of another version")
+      }
+      return RunMessage(position: Int(position), role: role, content: content, raw: raw)
+    }
+  }
+
   /// Writes a batch; gives the runs that were written with their next numbers.
   ///
   /// What is left out is held by another by now, or had been written by an earlier try.

@@ -12,7 +12,7 @@ struct QueueStore: Sendable {
   func claim(worker: UUID, lease: Duration, slots: Int) async throws -> [ClaimedRun] {
     try await client.query(
       """
-      select run_id, epoch, next_seq, attempt, user_id, prompt is not null, plan, workflow, metadata
+      select run_id, epoch, next_seq, attempt, user_id, prompt, tools, model, plan, workflow, metadata
       from simplon.claim_runs(
         \(worker), \(Int32(AgentSchema.engineVersion)), \(lease.milliseconds) * interval '1 ms', \(Int32(slots)))
       """
@@ -53,6 +53,13 @@ struct QueueStore: Sendable {
     )
   }
 
+  /// Queues runs that wait for a reason which is gone; gives them.
+  func queueWaiting(_ reason: SimplonError.Code) async throws -> [UUID] {
+    try await client.query("select run_id from simplon.queue_waiting(\(reason.rawValue)) as r (run_id)").map { row in
+      try row.decode(UUID.self)
+    }
+  }
+
   /// Queues the runs whose worker let its lease run out; gives them.
   func recover() async throws -> [UUID] {
     try await client.query("select run_id from simplon.recover_runs() as r (run_id)").map { row in
@@ -70,11 +77,11 @@ extension HeldRun {
 
 extension ClaimedRun {
   fileprivate init(row: PostgresRow) throws(SimplonError) {
-    let (run, epoch, next, attempt, user, hasPrompt, plan, workflow, metadata) = try row.decode(
-      UUID.self, Int32.self, Int64.self, Int32.self, UUID?.self, Bool.self, PostgresJSONText?.self, String?.self,
-      PostgresJSONText.self)
+    let (run, epoch, next, attempt, user, prompt, tools, model, plan, workflow, metadata) = try row.decode(
+      UUID.self, Int32.self, Int64.self, Int32.self, UUID?.self, String?.self, [String]?.self, String?.self,
+      PostgresJSONText?.self, String?.self, PostgresJSONText.self)
     self.init(
       held: HeldRun(id: run, epoch: Int(epoch)), nextSeq: next, attempt: Int(attempt), userID: user,
-      hasPrompt: hasPrompt, plan: plan?.text, workflow: workflow, metadata: metadata.text)
+      prompt: prompt, tools: tools, model: model, plan: plan?.text, workflow: workflow, metadata: metadata.text)
   }
 }

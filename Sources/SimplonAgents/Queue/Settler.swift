@@ -20,14 +20,15 @@ actor Settler {
     /// Nothing but lines, and many: these go the quick way, by themselves.
     var isBulk: Bool {
       turn.lines.count >= RunJournal.bulk && turn.rows.isEmpty && turn.events.isEmpty && turn.artifacts.isEmpty
-        && turn.outcome == nil
+        && turn.messages.isEmpty && turn.outcome == nil
     }
 
     /// About how many bytes it has to carry.
     var size: Int {
       turn.rows.reduce(0) { $0 + ($1.input?.size ?? 0) + ($1.output?.size ?? 0) }
         + turn.lines.reduce(0) { $0 + $1.line.text.utf8.count } + turn.events.reduce(0) { $0 + $1.payload.size }
-        + turn.artifacts.reduce(0) { $0 + $1.size } + (turn.outcome?.json.size ?? 0)
+        + turn.artifacts.reduce(0) { $0 + $1.size }
+        + turn.messages.reduce(0) { $0 + $1.content.size + ($1.raw?.count ?? 0) } + (turn.outcome?.json.size ?? 0)
     }
 
     /// The number that the next event of the run gets.
@@ -42,6 +43,7 @@ actor Settler {
       let events = turn.lines.map(\.event) + turn.events
       if !events.isEmpty { members["events"] = .array(events.map(\.json)) }
       if !turn.artifacts.isEmpty { members["artifacts"] = .array(turn.artifacts) }
+      if !turn.messages.isEmpty { members["messages"] = .array(turn.messages.map(\.json)) }
       members["outcome"] = turn.outcome?.json
       return .object(members)
     }

@@ -11,6 +11,8 @@ package struct CreateRun: Sendable {
   package var workflow: String?
   /// The agent's name.
   package var agent: String?
+  /// The model to ask, such as `anthropic/claude-sonnet-4-5`; nil means those of the configuration.
+  package var model: String?
   /// The tools that the run may use; nil means all.
   package var tools: [String]?
   /// The caller's own notes, at most 64 KiB of JSON.
@@ -30,7 +32,11 @@ package struct CreateRun: Sendable {
     plan = fields.json("plan")
     workflow = try fields.string("workflow")
     agent = try fields.string("agent")
-    for name in ["model", "connectors", "budget"] where fields.json(name) != nil {
+    if let text = try fields.string("model") {
+      guard ModelName(text) != nil else { throw fields.wrong("model", "must be anthropic/NAME or openai/NAME") }
+      model = text
+    }
+    for name in ["connectors", "budget"] where fields.json(name) != nil {
       throw SimplonError(
         .requestNotSupported, "\"\(name)\" is not there yet", hint: "Leave it out.", details: ["field": .string(name)])
     }
@@ -64,6 +70,7 @@ package struct CreateRun: Sendable {
     members["plan"] = plan
     members["workflow"] = workflow.map(JSON.string)
     members["agent"] = agent.map(JSON.string)
+    members["model"] = model.map(JSON.string)
     members["tools"] = tools.map { .array($0.map(JSON.string)) }
     members["metadata"] = metadata
     members["project_id"] = projectID.map { .string($0.uuidString) }

@@ -25,6 +25,7 @@ struct RunExecution: Sendable {
   let store: HeldRunStore
   let settler: Settler
   let tools: ToolBox
+  let models: ModelRouter
   let wakeUp: WakeUp
   let logger: Logger
 
@@ -50,25 +51,34 @@ struct RunExecution: Sendable {
   }
 
   private func drive(_ journal: RunJournal) async throws {
-    guard let text = claim.plan else {
-      return try await journal.write(RunTurn(ending: claim.hasPrompt ? .modelMissing : .workflowMissing))
-    }
-    let plan: Plan
-    let metadata: JSON
+    // The first epoch of a run has nothing before it.
+    let isNew = claim.held.epoch == 1
+    let records = isNew ? [] : try await store.steps(of: claim.held.id, attempt: claim.attempt)
+    var machine: RunMachine
     do {
-      plan = try Plan(json: JSON(parsing: text), tools: tools.catalog)
-      metadata = try JSON(parsing: claim.metadata)
-    } catch {
+      let run: JSON = [
+        "id": .string(claim.held.id.uuidString.lowercased()), "attempt": .integer(claim.attempt),
+        "metadata": try JSON(parsing: claim.metadata),
+      ]
+      if let text = claim.plan {
+        machine = RunMachine(
+          plan: try Plan(json: JSON(parsing: text), tools: tools.catalog), records: records, run: run)
+      } else if let prompt = claim.prompt {
+        guard models.has(claim.model) else {
+          return try await journal.write(RunTurn(ending: .modelMissing(claim.model)))
+        }
+        let messages = isNew ? [] : try await store.messages(of: claim.held.id, attempt: claim.attempt)
+        let settled = records.settled.filter { $0.value.status != .cancelled }
+        machine = RunMachine(
+          try Supervisor(
+            prompt: prompt, tools: tools.catalog.only(claim.tools), messages: messages, settled: settled, run: run),
+          records: records, kept: Set(settled.keys))
+      } else {
+        return try await journal.write(RunTurn(ending: .workflowMissing))
+      }
+    } catch let error as SimplonError where !error.code.rawValue.hasPrefix("database.") || error.isFinal {
       return try await journal.write(RunTurn(ending: .failed(error: error.json)))
     }
-    // The first epoch of a run has nothing before it.
-    let records = claim.held.epoch == 1 ? [] : try await store.steps(of: claim.held.id, attempt: claim.attempt)
-    var machine = RunMachine(
-      plan: plan, records: records,
-      run: [
-        "id": .string(claim.held.id.uuidString.lowercased()), "attempt": .integer(claim.attempt),
-        "metadata": metadata,
-      ])
     var isReleased = false
     let layers = RunLayers(blobs: tools.blobs, user: claim.userID)
     try await withThrowingDiscardingTaskGroup { group in
@@ -77,7 +87,7 @@ struct RunExecution: Sendable {
       var isHandedBack = false
       while true {
         if let outcome = turn.outcome, outcome.isFinal {
-          turn.conclude(claim, with: await collectArtifacts(plan, layers, machine.layerHashes))
+          turn.conclude(claim, with: await collectArtifacts(machine, layers))
         }
         if let outcome = turn.outcome { turn.events += outcome.events }
         if !turn.isEmpty {
@@ -91,9 +101,10 @@ struct RunExecution: Sendable {
         isReleased = turn.outcome?.releases == true
         if isReleased || isHandedBack { return }
         for start in turn.starts {
+          let files = machine.files(before: start.step.id)
           let hashes = machine.layerHashes
           group.addTask {
-            let input = await perform(start, plan: plan, layers: layers, hashes: hashes, journal: journal)
+            let input = await perform(start, files, layers: layers, hashes: hashes, journal: journal)
             inbox.post(input.map { .input($0) } ?? .lost)
           }
         }
@@ -124,18 +135,24 @@ struct RunExecution: Sendable {
     if !isReleased { try await journal.write(RunTurn(ending: .queued)) }
   }
 
-  /// Calls the tool; what goes wrong by the step's own doing becomes its error.
+  /// Calls the tool, or asks the model; what goes wrong by the step's own doing becomes its error.
   ///
   /// Nil when the lease ran out under it: then nobody knows how far it came, and the next holder does it again.
   private func perform(
-    _ start: StepStart, plan: Plan, layers: RunLayers, hashes: [String: String], journal: RunJournal
+    _ start: StepStart, _ files: RunFiles, layers: RunLayers, hashes: [String: String], journal: RunJournal
   ) async -> RunMachine.Input? {
     let jitter = Double.random(in: 0...1)
     do {
       let step = start.step
+      if let request = start.request {
+        let reply = try await ask(request, in: step.id, journal)
+        return .ended(
+          StepEnd(
+            stepID: step.id, output: reply.output, error: nil, layerHash: nil, reply: reply, jitter: jitter))
+      }
       let stack =
         step.declaration.usesFiles
-        ? try await layers.stack(of: plan.ancestors(of: step.id), in: plan, hashes: hashes) : LayerStack()
+        ? try await layers.stack(of: files, hashes: hashes) : LayerStack()
       let call = ToolCall(
         runID: claim.held.id, stepID: start.step.id, attempt: claim.attempt, userID: claim.userID, input: start.input,
         timeout: start.step.timeout ?? start.step.declaration.timeout,
@@ -161,14 +178,25 @@ struct RunExecution: Sendable {
     }
   }
 
-  /// The files that the plan keeps, also those of a failed run.
+  /// Asks the model; what it says goes into the log line by line.
+  private func ask(_ request: ModelRequest, in stepID: String, _ journal: RunJournal) async throws -> ModelReply {
+    let lines = Mutex(LogLineSplitter(.model, room: 1 << 20))
+    @Sendable func log(_ line: LogLine) { journal.add(StepLine(stepID: stepID, line: line)) }
+    let reply = try await models.reply(to: request, from: claim.model.flatMap(ModelName.init)) { text in
+      lines.withLock { $0.add(Array(text.utf8), log) }
+    }
+    lines.withLock { $0.finish(log) }
+    return reply
+  }
+
+  /// The files that the run keeps, also those of a failed one.
   private func collectArtifacts(
-    _ plan: Plan, _ layers: RunLayers, _ hashes: [String: String]
+    _ machine: RunMachine, _ layers: RunLayers
   ) async -> Result<[ArtifactFile], SimplonError> {
-    guard !plan.artifacts.isEmpty, !hashes.isEmpty else { return .success([]) }
+    guard !machine.artifacts.isEmpty, !machine.layerHashes.isEmpty else { return .success([]) }
     do {
-      let stack = try await layers.stack(of: plan.steps.map(\.id), in: plan, hashes: hashes)
-      return .success(try stack.view().artifacts(matching: plan.artifacts))
+      let stack = try await layers.stack(of: machine.files(before: nil), hashes: machine.layerHashes)
+      return .success(try stack.view().artifacts(matching: machine.artifacts))
     } catch {
       return .failure(SimplonError(wrapping: error))
     }
@@ -221,15 +249,34 @@ extension ArtifactFile {
 }
 
 extension RunOutcome {
-  fileprivate static var modelMissing: RunOutcome {
+  fileprivate static func modelMissing(_ model: String?) -> RunOutcome {
     .waiting(reason: [
-      "code": "model.not_configured", "message": "The run has a prompt, and no model is configured.",
-      "hint": "Models are not there yet; send a \"plan\", which needs none.",
+      "code": .string(SimplonError.Code.modelNotConfigured.rawValue),
+      "message": .string(
+        model.map { "The run asks for the model \($0), which is not configured." }
+          ?? "The run has a prompt, and no model is configured."),
+      "hint": "Set ANTHROPIC_API_KEY, or OPENAI_API_KEY or OPENAI_BASE_URL, and SIMPLON_MODELS; the run then goes on.",
     ])
   }
 
   fileprivate static var workflowMissing: RunOutcome {
     .failed(
       error: SimplonError(.planNotSupported, "saved workflows are not there yet", hint: "Send \"plan\" instead.").json)
+  }
+}
+
+extension ModelReply {
+  /// What a step that asked the model shows: who answered, why it ended there, and what is billed (in tokens).
+  fileprivate var output: JSON {
+    let tokens: JSON = [
+      "input": .integer(usage.input), "cache_read": .integer(usage.cacheRead),
+      "cache_write": .integer(usage.cacheWrite),
+      "cache_write_hour": .integer(usage.cacheWriteHour), "output": .integer(usage.output),
+    ]
+    return [
+      "model": .string(turn.model.description), "stop": .string(stop.rawValue),
+      "usage": isUsageReported ? tokens : .null,
+      "request_id": requestID.map(JSON.string) ?? .null,
+    ]
   }
 }

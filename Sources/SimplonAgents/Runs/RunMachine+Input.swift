@@ -25,6 +25,8 @@ struct StepEnd: Sendable {
   /// Nil when it succeeded.
   let error: SimplonError?
   let layerHash: String?
+  /// What the model said, when the step asked one.
+  var reply: ModelReply?
   /// 0 to 1, for the wait before a repeat.
   let jitter: Double
 }

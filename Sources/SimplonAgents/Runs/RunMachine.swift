@@ -19,8 +19,7 @@ struct RunMachine: Sendable {
     let last: SettledStep
   }
 
-  private let steps: [String: Plan.Step]
-  private var progress: PlanProgress
+  private var progress: any RunProgress
   private var stepInputs: [String: JSON] = [:]
   private var failures: [String: Int] = [:]
   private var interruptions: [String: Int] = [:]
@@ -43,14 +42,20 @@ struct RunMachine: Sendable {
   ///     pending: these are done again, and with them what was skipped because of them.
   ///   - run: what `run.…` gives in expressions.
   init(plan: Plan, records: [StepRecord], run: JSON) {
-    steps = Dictionary(plan.steps.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-    var settled = [String: SettledStep]()
-    for record in records where record.status.isSettled {
-      settled[record.id] = SettledStep(status: record.status, output: record.output, error: record.error)
-    }
-    settled = PlanProgress.kept(of: settled, in: plan)
+    let settled = PlanProgress.kept(of: records.settled, in: plan)
+    self.init(PlanProgress(plan: plan, settled: settled, run: run), records: records, kept: Set(settled.keys))
+  }
+
+  /// Takes up a run whose progress knows what is settled.
+  ///
+  /// - Parameters:
+  ///   - progress: decides the steps.
+  ///   - records: the attempt's steps as an earlier holder left them.
+  ///   - kept: those among them that stay settled.
+  init(_ progress: any RunProgress, records: [StepRecord], kept: Set<String>) {
+    self.progress = progress
     for record in records {
-      guard settled[record.id] == nil else {
+      guard !kept.contains(record.id) else {
         layerHashes[record.id] = record.layerHash
         continue
       }
@@ -58,12 +63,12 @@ struct RunMachine: Sendable {
       switch record.status {
       case .running:
         leftovers.insert(record.id)
-        if let step = steps[record.id], step.declaration.effect != .pure { unknown.insert(step.id) }
+        if let step = progress[record.id], step.declaration.effect != .pure { unknown.insert(step.id) }
       case .waiting:
         leftovers.insert(record.id)
         guard let retryIn = record.retryIn else {
           // It waited for a sandbox, and what it got no row says.
-          if let step = steps[record.id], step.declaration.effect != .pure { unknown.insert(step.id) }
+          if let step = progress[record.id], step.declaration.effect != .pure { unknown.insert(step.id) }
           continue
         }
         if retryIn > .zero {
@@ -74,8 +79,13 @@ struct RunMachine: Sendable {
       default: break
       }
     }
-    progress = PlanProgress(plan: plan, settled: settled, run: run)
   }
+
+  /// The patterns of the files to keep.
+  var artifacts: [String] { progress.artifacts }
+
+  /// The files that a step begins with, or at nil those that the run ends with.
+  func files(before stepID: String?) -> RunFiles { progress.files(before: stepID) }
 
   /// The next turn; the first one is asked for with nothing having happened.
   mutating func turn(after inputs: [Input] = []) -> RunTurn {
@@ -87,7 +97,7 @@ struct RunMachine: Sendable {
       case .waits(let id): show(id, .waiting, ["reason": Self.sandbox], in: &turn)
       case .begins(let id): show(id, .running, [:], in: &turn)
       case .waitOver(let id):
-        if !isStopping, waiting.removeValue(forKey: id) != nil, let step = steps[id] { begin(step, in: &turn) }
+        if !isStopping, waiting.removeValue(forKey: id) != nil, let step = progress[id] { begin(step, in: &turn) }
       case .drain: draining = true
       }
     }
@@ -98,6 +108,9 @@ struct RunMachine: Sendable {
       showsRetrying = false
       turn.outcome = .hold(status: "running", reason: nil)
     }
+    for index in turn.rows.indices { turn.rows[index].position = progress.position(of: turn.rows[index].step.id) }
+    turn.messages = progress.takeMessages()
+    turn.events += turn.messages.map(\.event)
     return turn
   }
 
@@ -105,7 +118,7 @@ struct RunMachine: Sendable {
   private var isStopping: Bool { draining || !unknown.isEmpty }
 
   private mutating func record(_ end: StepEnd, in turn: inout RunTurn) {
-    guard working.remove(end.stepID) != nil, let step = steps[end.stepID] else { return }
+    guard working.remove(end.stepID) != nil, let step = progress[end.stepID] else { return }
     let failed = failures[step.id, default: 0]
     if let error = end.error, failed < step.retry.max {
       failures[step.id] = failed + 1
@@ -117,13 +130,13 @@ struct RunMachine: Sendable {
     }
     let status = end.error == nil ? StepStatus.completed : .failed
     settle(
-      step, as: SettledStep(status: status, output: end.output, error: end.error?.json), layerHash: end.layerHash,
-      in: &turn)
+      step, as: SettledStep(status: status, output: end.output, error: end.error?.json), saying: end.reply,
+      layerHash: end.layerHash, in: &turn)
   }
 
   /// A step that did not come to its end is begun again and no failure is counted.
   private mutating func interrupt(_ end: StepEnd, in turn: inout RunTurn) {
-    guard working.remove(end.stepID) != nil, let step = steps[end.stepID], let error = end.error else { return }
+    guard working.remove(end.stepID) != nil, let step = progress[end.stepID], let error = end.error else { return }
     guard step.declaration.effect == .pure else {
       unknown.insert(step.id)
       return
@@ -133,10 +146,8 @@ struct RunMachine: Sendable {
       leftovers.insert(step.id)
       return
     }
-    let isFault = error.code != .runStale && error.code != .runInterrupted
     interruptions[step.id, default: 0] += 1
-    let delay = Backoff(base: isFault ? Self.faultWait : .milliseconds(200), cap: .seconds(60))
-      .delay(attempt: interruptions[step.id, default: 1], jitter: end.jitter)
+    let delay = delay(after: error, attempt: interruptions[step.id, default: 1], jitter: end.jitter)
     let reason: JSON = [
       "code": .string(error.code.rawValue),
       "message": .string("Step \"\(step.id)\" is begun again after \(delay.short): \(error.message)."),
@@ -146,6 +157,17 @@ struct RunMachine: Sendable {
     wait(
       step, for: delay, reason: reason, last: SettledStep(status: .failed, error: error.json), effect: "none",
       in: &turn)
+  }
+
+  private func delay(after error: SimplonError, attempt: Int, jitter: Double) -> Duration {
+    if case .after(let wait) = error.retry { return wait }
+    let base: Duration =
+      switch error.code {
+      case .runStale, .runInterrupted: .milliseconds(200)
+      case let code where code.rawValue.hasPrefix("model."): .seconds(1)
+      default: Self.faultWait
+      }
+    return Backoff(base: base, cap: .seconds(60)).delay(attempt: attempt, jitter: jitter)
   }
 
   private mutating func wait(
@@ -169,15 +191,18 @@ struct RunMachine: Sendable {
 
   /// A step that is dispatched waits for its turn, or has it.
   private func show(_ id: String, _ status: StepStatus, _ more: [String: JSON], in turn: inout RunTurn) {
-    guard working.contains(id), let step = steps[id] else { return }
+    guard working.contains(id), let step = progress[id] else { return }
     turn.put(StepRow(step: step, status: status, effect: "dispatched", failures: failures[id, default: 0]))
     turn.events.append(.step(id, status, more))
   }
 
-  private mutating func settle(_ step: Plan.Step, as end: SettledStep, layerHash: String?, in turn: inout RunTurn) {
+  private mutating func settle(
+    _ step: Plan.Step, as end: SettledStep, saying reply: ModelReply? = nil, layerHash: String? = nil,
+    in turn: inout RunTurn
+  ) {
     layerHashes[step.id] = layerHash
     leftovers.remove(step.id)
-    progress.settle(step.id, as: end)
+    progress.settle(step.id, as: end, saying: reply)
     turn.put(
       StepRow(
         step: step, status: end.status, effect: "settled", output: end.output, error: end.error,
@@ -189,13 +214,14 @@ struct RunMachine: Sendable {
 
   private mutating func decide(_ turn: inout RunTurn) {
     carryOut(progress.next(), in: &turn)
-    guard progress.hasFailed, !waiting.isEmpty else { return }
-    // The run has failed: what waits for a repeat has failed too.
-    for (id, wait) in waiting.sorted(by: { $0.key < $1.key }) {
-      if let step = steps[id] { settle(step, as: wait.last, layerHash: nil, in: &turn) }
+    // Where a plan has failed, what waits for a repeat has failed too.
+    let givenUp = waiting.keys.filter { progress.givesUp($0) }.sorted()
+    guard !givenUp.isEmpty else { return }
+    for id in givenUp {
+      guard let wait = waiting.removeValue(forKey: id), let step = progress[id] else { continue }
+      settle(step, as: wait.last, in: &turn)
+      turn.waits.removeAll { $0.stepID == id }
     }
-    waiting = [:]
-    turn.waits = []
     carryOut(progress.next(), in: &turn)
   }
 
@@ -211,11 +237,11 @@ struct RunMachine: Sendable {
           begin(step, in: &turn)
         }
       case .skip(let id, let reason):
-        guard let step = steps[id] else { continue }
+        guard let step = progress[id] else { continue }
         turn.put(StepRow(step: step, status: .skipped))
         turn.events.append(.step(id, .skipped, ["reason": .string(reason)]))
       case .fail(let id, let error):
-        guard let step = steps[id] else { continue }
+        guard let step = progress[id] else { continue }
         leftovers.remove(id)
         turn.put(StepRow(step: step, status: .failed, error: error.json))
         turn.events.append(.step(id, .failed, ["error": error.json], level: "error"))
@@ -231,7 +257,7 @@ struct RunMachine: Sendable {
       StepRow(step: step, status: .running, effect: "dispatched", input: input, failures: failures[step.id, default: 0])
     )
     turn.events.append(.step(step.id, .running, ["tool": .string(step.tool)]))
-    turn.starts.append(StepStart(step: step, input: input))
+    turn.starts.append(StepStart(step: step, input: input, request: progress.request(of: step.id)))
   }
 
   /// Nothing is at work: the run ends, is handed back, or waits.
@@ -247,7 +273,7 @@ struct RunMachine: Sendable {
       case .failed(let error):
         turn.outcome = .failed(error: error.json)
         for id in leftovers.sorted() {
-          guard let step = steps[id] else { continue }
+          guard let step = progress[id] else { continue }
           turn.put(StepRow(step: step, status: .cancelled, failures: failures[id, default: 0]))
         }
       }
@@ -271,7 +297,7 @@ struct RunMachine: Sendable {
       hint: "Find out; then stop the run, and resume it to do the step again.",
       details: ["steps": .array(ids.map(JSON.string))])
     for id in ids {
-      guard let step = steps[id] else { continue }
+      guard let step = progress[id] else { continue }
       turn.put(
         StepRow(step: step, status: .waiting, effect: "unknown", error: error.json, failures: failures[id, default: 0]))
       turn.events.append(.step(id, .waiting, ["error": error.json], level: "warn"))

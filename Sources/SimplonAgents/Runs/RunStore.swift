@@ -45,10 +45,14 @@ struct RunStore: Sendable {
     let main: PostgresQuery = """
       select json_build_object(
         'run_id', id, 'status', status, 'reason', reason, 'agent', agent, 'model', model, 'prompt', prompt,
-        'plan', plan, 'workflow', workflow, 'metadata', metadata, 'project_id', project_id, 'result', result,
-        'error', error, 'cost', cost, 'attempt', attempt, 'created_at', created_at, 'started_at', started_at,
+        'plan', coalesce(plan, (
+          select x -> 'plan' from agent_messages m cross join lateral jsonb_array_elements(m.content -> 'calls') x
+          where m.run_id = r.id and m.attempt = r.attempt and m.role = 'assistant' and x ? 'plan'
+          order by m.position desc limit 1)),
+        'workflow', workflow, 'metadata', metadata, 'project_id', project_id, 'result', result, 'error', error,
+        'cost', cost, 'attempt', attempt, 'created_at', created_at, 'started_at', started_at,
         'completed_at', completed_at)::text
-      from agent_runs where id = \(run)
+      from agent_runs r where id = \(run)
       """
     let queries = try lists.map { RunPage.query(try query($0.0, of: run, after: $0.after, limit: limit + 1)) }
     let answers = try await client.transaction([main] + queries, as: session(caller))
@@ -61,6 +65,13 @@ struct RunStore: Sendable {
     switch list {
     case .steps:
       return """
+        select s.position as place, s.position::text as key, json_build_object(
+          'step_id', s.step_id, 'tool', s.tool, 'status', s.status, 'effect', s.effect, 'input', s.input,
+          'output', s.output, 'error', s.error, 'failures', s.failures, 'layer', s.layer, 'cost', s.cost,
+          'started_at', s.started_at, 'completed_at', s.completed_at)::text as json
+        from agent_runs r join agent_steps s on s.run_id = r.id and s.attempt = r.attempt
+        where r.id = \(run) and r.plan is null and s.position > \(try number(after))
+        union all
         select p.position as place, p.position::text as key, json_build_object(
           'step_id', p.step ->> 'id', 'tool', p.step ->> 'tool', 'status', coalesce(s.status, 'pending'),
           'effect', coalesce(s.effect, 'none'), 'input', s.input, 'output', s.output, 'error', s.error,
@@ -70,7 +81,7 @@ struct RunStore: Sendable {
         cross join lateral jsonb_array_elements(
           case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) with ordinality as p (step, position)
         left join agent_steps s on s.run_id = r.id and s.attempt = r.attempt and s.step_id = p.step ->> 'id'
-        where r.id = \(run) and p.position > \(try number(after)) order by p.position limit \(limit)
+        where r.id = \(run) and p.position > \(try number(after)) order by place limit \(limit)
         """
     case .logs:
       return """
@@ -80,10 +91,10 @@ struct RunStore: Sendable {
         """
     case .messages:
       return """
-        select position as place, position::text as key, json_build_object('position', position, 'attempt', attempt,
-          'role', role, 'content', content, 'created_at', created_at)::text as json
-        from agent_messages m where run_id = \(run) and position > \(try number(after))
-        order by m.position limit \(limit)
+        select m.position as place, m.position::text as key, json_build_object('position', m.position,
+          'attempt', m.attempt, 'role', m.role, 'content', m.content, 'created_at', m.created_at)::text as json
+        from agent_runs r join agent_messages m on m.run_id = r.id and m.attempt = r.attempt
+        where r.id = \(run) and m.position > \(try number(after)) order by m.position limit \(limit)
         """
     case .artifacts:
       guard let id = after.map(UUID.init(uuidString:)) ?? Self.lowest else { throw Cursor.foreign }

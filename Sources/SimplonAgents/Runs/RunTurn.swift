@@ -8,11 +8,12 @@ struct RunTurn: Sendable {
   var rows: [StepRow] = []
   var events: [RunEvent] = []
   var artifacts: [JSON] = []
+  var messages: [RunMessage] = []
   var outcome: RunOutcome?
   var starts: [StepStart] = []
   var waits: [(stepID: String, delay: Duration)] = []
 
-  var isEmpty: Bool { lines.isEmpty && rows.isEmpty && events.isEmpty && outcome == nil }
+  var isEmpty: Bool { lines.isEmpty && rows.isEmpty && events.isEmpty && messages.isEmpty && outcome == nil }
 
   /// Adds a step's row, in the place of one that the turn has of it already: a write takes one row of a step.
   mutating func put(_ row: StepRow) {
@@ -27,6 +28,8 @@ struct RunTurn: Sendable {
 struct StepStart: Sendable {
   let step: Plan.Step
   let input: JSON
+  /// What to ask the model, when the step asks one.
+  let request: ModelRequest?
 }
 
 /// What becomes of the run with a turn's write.
@@ -88,6 +91,8 @@ enum RunOutcome: Sendable, Hashable {
 /// A step's row as `simplon.settle_steps` takes it.
 struct StepRow: Sendable {
   let step: Plan.Step
+  /// The step's place in the run, from 1.
+  var position = 0
   let status: StepStatus
   var effect = "none"
   var input: JSON?
@@ -101,7 +106,7 @@ struct StepRow: Sendable {
   var json: JSON {
     var members: [String: JSON] = [
       "step_id": .string(step.id), "tool": .string(step.tool), "status": .string(status.rawValue),
-      "effect": .string(effect),
+      "effect": .string(effect), "position": .integer(position),
     ]
     members["input"] = input
     members["output"] = output

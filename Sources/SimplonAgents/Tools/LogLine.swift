@@ -1,18 +1,21 @@
-/// A line that a tool wrote.
+/// A line that a tool or a model wrote.
 package struct LogLine: Sendable, Hashable {
-  /// `info` for stdout, `warn` for stderr and for what the sandbox has to say.
+  /// Who wrote it.
+  enum Stream: String, Sendable { case stdout, stderr, model }
+
+  /// `warn` for stderr and for what the sandbox has to say, else `info`.
   package let level: String
   /// Without the newline; UTF-8, with U+FFFD for what is none and for NUL.
   ///
   /// Made of at most 16 KiB: longer lines are split.
   package let text: String
-  /// `stdout` or `stderr`.
+  /// `stdout`, `stderr` or `model`.
   package let stream: String
   /// Whether something was replaced in the text.
   package let damaged: Bool
 
-  init(level: String? = nil, text: String, stream: SandboxStream, damaged: Bool = false) {
-    self.level = level ?? (stream == .stdout ? "info" : "warn")
+  init(level: String? = nil, text: String, stream: Stream, damaged: Bool = false) {
+    self.level = level ?? (stream == .stderr ? "warn" : "info")
     self.text = text
     self.stream = stream.rawValue
     self.damaged = damaged

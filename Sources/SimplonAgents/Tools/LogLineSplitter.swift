@@ -7,14 +7,14 @@ struct LogLineSplitter {
   /// Bytes that the shortest line takes of the room, as each becomes an event with a row of its own.
   static let leastCost = 64
 
-  private let stream: SandboxStream
+  private let stream: LogLine.Stream
   private var rest = [UInt8]()
   private var room: Int
   /// Whether a line was dropped.
   private(set) var hasDropped = false
 
   /// Makes one for so many bytes of lines.
-  init(_ stream: SandboxStream, room: Int) {
+  init(_ stream: LogLine.Stream, room: Int) {
     self.stream = stream
     self.room = room
   }

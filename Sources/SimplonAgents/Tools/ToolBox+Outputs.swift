@@ -43,11 +43,11 @@ struct ProgramOutputs {
       streams[stream]?.lines.finish(log)
       if exit.truncated.contains(stream) {
         streams[stream]?.truncated = true
-        log(LogLine(level: "warn", text: "what was written after \(limits.output) bytes is lost", stream: stream))
+        log(LogLine(level: "warn", text: "what was written after \(limits.output) bytes is lost", stream: stream.line))
       } else if streams[stream]?.lines.hasDropped == true {
         let least = LogLineSplitter.leastCost
         let text = "later lines are not logged: \(limits.output) bytes are, and each line counts as \(least) at least"
-        log(LogLine(level: "warn", text: text, stream: stream))
+        log(LogLine(level: "warn", text: text, stream: stream.line))
       }
     }
   }
@@ -67,4 +67,9 @@ struct ProgramOutputs {
     }
     return .object(output)
   }
+}
+
+extension SandboxStream {
+  /// The same in a log line.
+  fileprivate var line: LogLine.Stream { self == .stdout ? .stdout : .stderr }
 }

@@ -15,6 +15,12 @@ package struct ToolCatalog: Sendable {
   /// Every declaration, by name.
   package var all: [ToolDeclaration] { declarations.values.sorted { $0.name < $1.name } }
 
+  /// Those of these names; all at nil.
+  package func only(_ names: [String]?) -> ToolCatalog {
+    guard let names else { return self }
+    return ToolCatalog(all.filter { names.contains($0.name) })
+  }
+
   /// The declaration of that name.
   ///
   /// - Throws: `plan.not_supported` for a tool that comes with a later version, `plan.unknown_tool` for any other name.

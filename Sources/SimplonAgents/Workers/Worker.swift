@@ -18,6 +18,7 @@ package final class Worker: Service {
   private let runs: HeldRunStore
   private let upkeep: Upkeep
   private let tools: ToolBox
+  private let models: ModelRouter
   private let wakeUp: WakeUp
   private let settler: Settler
   private let logger: Logger
@@ -37,15 +38,18 @@ package final class Worker: Service {
   ///   - configuration: slots, lease and grace.
   ///   - engine: a client whose sessions are `service_role`.
   ///   - tools: what steps can call.
+  ///   - models: what prompts are put to.
   ///   - wakeUp: tells it of new runs.
   ///   - logger: gets the worker's id on every line.
   package init(
-    configuration: WorkerConfiguration, engine: PostgresClient, tools: ToolBox, wakeUp: WakeUp, logger: Logger
+    configuration: WorkerConfiguration, engine: PostgresClient, tools: ToolBox, models: ModelRouter, wakeUp: WakeUp,
+    logger: Logger
   ) {
     self.configuration = configuration
     self.queue = QueueStore(client: engine)
     self.runs = HeldRunStore(client: engine)
     self.tools = tools
+    self.models = models
     self.wakeUp = wakeUp
     var logger = logger
     logger[metadataKey: "worker"] = "\(id.uuidString.lowercased())"
@@ -67,6 +71,7 @@ package final class Worker: Service {
         group.addTask { await self.every(self.configuration.checkInterval) { try await self.checkHeld() } }
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.recover() } }
         group.addTask { await self.every(.seconds(3600)) { try await self.upkeep.run() } }
+        group.addTask { await self.every(.seconds(3600)) { try await self.takeUpPrompts() } }
         while await !self.calls.take().isEmpty, !self.isDraining.withLock({ $0 }) {
           for (claim, holding) in await self.claim() { group.addTask { await self.execute(claim, holding) } }
         }
@@ -113,7 +118,7 @@ package final class Worker: Service {
   private func execute(_ claim: ClaimedRun, _ holding: Holding) async {
     let execution = RunExecution(
       claim: claim, lease: holding.lease, inbox: holding.inbox, store: runs, settler: settler, tools: tools,
-      wakeUp: wakeUp, logger: logger)
+      models: models, wakeUp: wakeUp, logger: logger)
     await execution.run()
     revoke(holding.lease)
     _ = held.withLock { $0.removeValue(forKey: claim.held) }
@@ -158,6 +163,15 @@ package final class Worker: Service {
   private func revoke(_ lease: Lease) {
     if lease.deadline > 0, !lease.isValid { Counter(label: "simplon_leases_lost_total").increment() }
     lease.revoke()
+  }
+
+  /// Prompts that waited for a model go on where there is one.
+  private func takeUpPrompts() async throws {
+    guard models.has(nil) else { return }
+    let runs = try await queue.queueWaiting(.modelNotConfigured)
+    guard !runs.isEmpty else { return }
+    wakeUp.runQueued()
+    wakeUp.runsChanged(runs)
   }
 
   private func recover() async throws {

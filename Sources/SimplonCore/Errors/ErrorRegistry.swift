@@ -7,12 +7,12 @@ extension SimplonError.Code {
     .requestRateLimited, .requestCursor, .requestNotSupported, .requestIdempotency, .requestRange,
     .authMissing, .authInvalid, .authExpired, .authForbidden, .authTicket, .authIssuerUnreachable,
     .runNotFound, .runState, .runLogsExpired, .runStale, .runArtifactConflict, .runArtifactNotFound, .runInterrupted,
-    .runUnknownEffect,
+    .runUnknownEffect, .runLimit,
     .planInvalid, .planCycle, .planUnknownTool, .planReference, .planTooLarge, .planNotSupported, .planInput,
     .planExpression,
     .toolFailed, .toolTimeout, .toolInput, .toolUnavailable, .toolLimit, .toolPath,
     .modelNotConfigured, .modelUnavailable, .modelTimeout, .modelRateLimited, .modelOverloaded, .modelSpendLimit,
-    .modelAuth, .modelRequest, .modelContextFull, .modelRefused, .modelProtocol,
+    .modelAuth, .modelRequest, .modelContextFull, .modelRefused, .modelProtocol, .modelCoolingDown,
     .storageUnavailable, .storageFull, .storageMismatch, .storageDamaged,
     .databaseUnavailable, .databaseBusy, .databaseOutcomeUnknown, .databaseConflict, .databaseConstraint,
     .databasePermission, .databaseTimeout, .databaseQuery, .databaseDecoding, .databaseSchema, .databaseRole,
@@ -64,6 +64,8 @@ extension SimplonError.Code {
   public static let runInterrupted = Self("run.interrupted", status: 409, "A step was stopped before it ended.")
   public static let runUnknownEffect = Self(
     "run.unknown_effect", status: 409, "It is unknown whether an effect happened; it is not repeated blindly.")
+  public static let runLimit = Self(
+    "run.limit", status: 422, "The run has taken as many questions or steps as it may.")
 
   // plan.*
   public static let planInvalid = Self("plan.invalid", status: 400, "The plan is not well-formed.")
@@ -105,6 +107,8 @@ extension SimplonError.Code {
     "model.context_full", status: 422, "The transcript is longer than what the model can read.")
   public static let modelRefused = Self("model.refused", status: 422, "The model, or its vendor, declines to answer.")
   public static let modelProtocol = Self("model.protocol", status: 502, "The model's answer cannot be read.")
+  public static let modelCoolingDown = Self(
+    "model.cooling_down", status: 503, "No configured model can be asked now; `details.models` says why.")
 
   // storage.*
   public static let storageUnavailable = Self("storage.unavailable", status: 503, "The file store cannot be reached.")

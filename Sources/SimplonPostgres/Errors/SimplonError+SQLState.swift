@@ -53,7 +53,12 @@ extension SimplonError {
     var details: [String: JSON] = ["sqlstate": .string(server.sqlState)]
     if let constraint = server.constraint { details["constraint"] = .string(constraint) }
     let (code, message, retry) = Self.translation(of: server.sqlState)
-    self.init(code, "\(message) (SQLSTATE \(server.sqlState))", details: .object(details), retry: retry, cause: server)
+    // PgBouncer refuses so what it does not know, such as the search_path of a connection.
+    let hint =
+      server.sqlState == "08P01" ? "When a transaction pooler stands in between, say so: SIMPLON_POOLER=true." : nil
+    self.init(
+      code, "\(message) (SQLSTATE \(server.sqlState))", hint: hint, details: .object(details), retry: retry,
+      cause: server)
   }
 
   /// What our own SQL functions raise.

@@ -20,12 +20,15 @@ extension Route {
             Field(name: "prompt", kind: .text(maximum: 1 << 20), summary: "what a model shall do; this or a plan"),
             Field(name: "plan", kind: .object(schema: "Plan"), summary: "the steps to run; this or a prompt"),
             Field(name: "agent", kind: .text(maximum: 255), summary: "the agent that shall do it"),
+            Field(
+              name: "model", kind: .text(maximum: 263),
+              summary: "the model to ask, such as anthropic/claude-sonnet-4-5; left out, those of the configuration"),
             Field(name: "tools", kind: .texts, summary: "the only tools it may use"),
             Field(name: "metadata", kind: .object(), summary: "anything of yours, given back; at most 64 KiB"),
             Field(name: "project_id", kind: .uuid, summary: "the app's thing that it is about"),
             Field(name: "start", kind: .boolean, summary: "false leaves it pending; true by default"),
           ],
-          later: ["workflow", "model", "connectors", "budget", "approval"]),
+          later: ["workflow", "connectors", "budget", "approval"]),
         Shape(
           name: "ActOnRun",
           fields: [

@@ -40,6 +40,8 @@ struct Stack {
     var sandboxes: Int?
     /// Runs programs without a sandbox where none can be made.
     var allowUnsandboxed = false
+    /// What prompts are put to.
+    var models: ModelSettings
   }
 
   /// Puts the services together, in the order in which they start; nothing listens yet.
@@ -73,8 +75,12 @@ struct Stack {
     var doors = [any Service]()
     if let sandbox {
       let tools = ToolBox(sandbox: sandbox, blobs: blobs, logger: logger)
+      let transport = ModelTransport()
+      services.append(transport)
       doors.append(
-        Worker(configuration: settings.worker, engine: engine, tools: tools, wakeUp: wakeUp, logger: logger))
+        Worker(
+          configuration: settings.worker, engine: engine, tools: tools, models: settings.models.router(transport),
+          wakeUp: wakeUp, logger: logger))
     }
     var door: AgentDoor?
     if settings.roles.contains(.api) {

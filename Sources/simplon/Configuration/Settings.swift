@@ -2,7 +2,7 @@ import SimplonCore
 
 /// Every key there is. A test prints this list to `docs/configuration.md` and compares.
 extension Setting {
-  static let all: [Setting] = database + project + server + worker + logging + notYet
+  static let all: [Setting] = database + project + server + worker + models + logging + notYet
 
   // MARK: The agents' database
 
@@ -122,6 +122,28 @@ extension Setting {
     name: "SIMPLON_ALLOW_UNSANDBOXED", kind: .flag, fallback: "false",
     summary: "Runs programs without a sandbox where none can be made. Whoever may create runs then rules the machine.")
 
+  // MARK: Models
+
+  static let models = [modelNames, anthropicKey, anthropicURL, anthropicVersion, openAIKey, openAIURL]
+  static let modelNames = Setting(
+    name: "SIMPLON_MODELS", kind: .list,
+    summary: "The models for prompts, such as `anthropic/claude-sonnet-4-5,openai/gpt-5`: the first that is well is "
+      + "asked. Not set: those two, each where its vendor's key or URL is set.")
+  static let anthropicKey = Setting(
+    name: "ANTHROPIC_API_KEY", kind: .text, isSecret: true, summary: "The key of Anthropic's API.")
+  static let anthropicURL = Setting(
+    name: "ANTHROPIC_BASE_URL", kind: .url, fallback: "https://api.anthropic.com",
+    summary: "Where Anthropic's Messages API is, before `/v1/messages`.")
+  static let anthropicVersion = Setting(
+    name: "SIMPLON_ANTHROPIC_VERSION", kind: .text, fallback: "2023-06-01",
+    summary: "The header `anthropic-version` that is sent.")
+  static let openAIKey = Setting(
+    name: "OPENAI_API_KEY", kind: .text, isSecret: true,
+    summary: "The key of OpenAI's API, or of a server that speaks its chat completions.")
+  static let openAIURL = Setting(
+    name: "OPENAI_BASE_URL", kind: .url, fallback: "https://api.openai.com/v1",
+    summary: "Where chat completions are, before `/chat/completions`: OpenAI, llama.cpp, vLLM, Ollama and others.")
+
   // MARK: Logging
 
   static let logging = [logLevel, logFormat, debug]
@@ -141,7 +163,6 @@ extension Setting {
     later("SUPABASE_RETRY_DELAY", .seconds(0...3600)),
     later("SUPABASE_UPLOAD_TIMEOUT", .seconds(1...86_400)), later("SUPABASE_CHUNK_SIZE"),
     later("SUPABASE_PROGRESS_INTERVAL"),
-    later("ANTHROPIC_API_KEY", secret: true), later("OPENAI_API_KEY", secret: true), later("OPENAI_BASE_URL", .url),
     later("REDIS_URL", secret: true), later("CORE_SUPABASE_URL", .url), later("CORE_SUPABASE_ANON_KEY", secret: true),
     later("CORE_SUPABASE_SERVICE_ROLE_KEY", secret: true), later("CORE_SUPABASE_JWT_SECRET", secret: true),
   ]

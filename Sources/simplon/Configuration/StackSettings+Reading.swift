@@ -84,7 +84,7 @@ extension Stack.Settings {
       issuers: issuers, keys: keys, server: server, worker: configuration,
       callerTimeout: try reader.duration(.statementTimeout) ?? .seconds(10), files: "\(data)/files",
       scratch: "\(data)/work", sandboxes: try reader.integer(.sandboxes),
-      allowUnsandboxed: try reader.flag(.unsandboxed))
+      allowUnsandboxed: try reader.flag(.unsandboxed), models: try ModelSettings(reader))
   }
 
   private static func rate(_ perSecond: Int?) -> ServerConfiguration.Rate? {

@@ -12,6 +12,7 @@ struct RunLayersTests {
       json: [
         "steps": [["id": "a", "tool": "files", "with": ["op": "list"]], ["id": "b", "tool": "noop", "needs": ["a"]]]
       ], tools: ToolBox.catalog)
+    let files = PlanProgress(plan: plan).files(before: nil)
     let layers = RunLayers(blobs: blobs, user: nil)
     var hashes = [String: String]()
     for (id, mode) in [("a", 0o755), ("b", 0o700)] {
@@ -19,14 +20,14 @@ struct RunLayersTests {
       let hash = try await blobs.put(manifest.json.utf8, for: nil).sha256
       hashes[id] = hash
       if id == "a" { layers.keep(manifest, hash: hash) }
-      _ = try await layers.stack(of: [id], in: plan, hashes: hashes)
+      _ = try await layers.stack(of: files, hashes: hashes)
       unlink(try blobs.path(of: hash, for: nil))
     }
-    let stack = try await layers.stack(of: ["a", "b"], in: plan, hashes: hashes)
+    let stack = try await layers.stack(of: files, hashes: hashes)
     // The later step's folder wins over that of the one it needs.
     #expect(try stack.view().entries == [try LayerPath("x"): .directory(mode: 0o700)])
     let other = RunLayers(blobs: blobs, user: nil)
-    let error = await #expect(throws: SimplonError.self) { try await other.stack(of: ["a"], in: plan, hashes: hashes) }
+    let error = await #expect(throws: SimplonError.self) { try await other.stack(of: files, hashes: hashes) }
     #expect(error?.code == .storageUnavailable)
   }
 
@@ -36,10 +37,11 @@ struct RunLayersTests {
     let plan = try Plan(
       json: ["steps": [["id": "late", "tool": "noop", "needs": ["early"]], ["id": "early", "tool": "noop"]]],
       tools: ToolBox.catalog)
+    let files = PlanProgress(plan: plan).files(before: nil)
     let layers = RunLayers(blobs: blobs, user: nil)
     layers.keep(LayerManifest([try LayerPath("x"): .directory(mode: 0o755)]), hash: "1")
     layers.keep(LayerManifest([try LayerPath("x"): .directory(mode: 0o700)]), hash: "2")
-    let stack = try await layers.stack(of: plan.steps.map(\.id), in: plan, hashes: ["early": "1", "late": "2"])
+    let stack = try await layers.stack(of: files, hashes: ["early": "1", "late": "2"])
     #expect(try stack.view().entries == [try LayerPath("x"): .directory(mode: 0o700)])
   }
 
@@ -50,10 +52,11 @@ struct RunLayersTests {
     let manifest = LayerManifest(
       Dictionary(uniqueKeysWithValues: try (0..<20_001).map { (try LayerPath("f\($0)"), .directory(mode: 0o755)) }))
     let hash = try await blobs.put(manifest.json.utf8, for: nil).sha256
+    let files = PlanProgress(plan: plan).files(before: nil)
     let layers = RunLayers(blobs: blobs, user: nil)
     layers.keep(manifest, hash: hash)
-    #expect(try await layers.stack(of: ["a"], in: plan, hashes: ["a": hash]).layers.first?.manifest == manifest)
+    #expect(try await layers.stack(of: files, hashes: ["a": hash]).layers.first?.manifest == manifest)
     unlink(try blobs.path(of: hash, for: nil))
-    await #expect(throws: SimplonError.self) { try await layers.stack(of: ["a"], in: plan, hashes: ["a": hash]) }
+    await #expect(throws: SimplonError.self) { try await layers.stack(of: files, hashes: ["a": hash]) }
   }
 }

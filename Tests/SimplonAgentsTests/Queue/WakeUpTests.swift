@@ -120,7 +120,8 @@ struct WakeUpTests {
         var configuration = WorkerConfiguration(name: "other", version: "0")
         configuration.pollInterval = listens ? .seconds(3600) : .milliseconds(20)
         let worker = Worker(
-          configuration: configuration, engine: other.client, tools: engine.tools, wakeUp: other.wakeUp,
+          configuration: configuration, engine: other.client, tools: engine.tools, models: ModelRouter([]),
+          wakeUp: other.wakeUp,
           logger: engine.logger)
         try await withThrowingTaskGroup { group in
           group.addTask { try await worker.run() }

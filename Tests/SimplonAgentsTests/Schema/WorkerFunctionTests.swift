@@ -26,7 +26,7 @@ struct WorkerFunctionTests {
           """
           select w.run_id from simplon.run_state s, simplon.settle_steps(jsonb_build_array(jsonb_build_object(
             'run_id', s.run_id, 'epoch', s.\(epoch), 'base', s.\(base), 'attempt', 1,
-            'steps', '[{"step_id": "a", "tool": "noop", "status": "completed", "effect": "settled"}]'::jsonb,
+            'steps', '[{"step_id": "a", "position": 1, "tool": "noop", "status": "completed", "effect": "settled"}]'::jsonb,
             'events', '[{"kind": "log", "payload": {}}]'::jsonb, 'outcome', '{"status": "completed"}'::jsonb))) w
           """, as: .worker
         ).count
@@ -119,7 +119,7 @@ struct WorkerFunctionTests {
           """
           select w.run_id from simplon.run_state s, simplon.settle_steps(jsonb_build_array(jsonb_build_object(
             'run_id', s.run_id, 'epoch', s.epoch, 'base', s.next_seq, 'attempt', 1, 'outcome', '\(outcome)'::jsonb,
-            'steps', '[{"step_id": "a", "tool": "noop", "status": "\(status)", "effect": "none"}]'::jsonb))) w
+            'steps', '[{"step_id": "a", "position": 1, "tool": "noop", "status": "\(status)", "effect": "none"}]'::jsonb))) w
           """, as: .worker)
       }
       let started = """

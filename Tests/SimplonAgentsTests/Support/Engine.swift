@@ -23,6 +23,8 @@ struct Engine: Sendable {
   let streams: LogStreams
   let wakeUp: WakeUp
   let tools: ToolBox
+  /// What prompts are put to; a test may name some.
+  var models = ModelRouter([])
   let logger: Logger
 
   static let alice = Principal(
@@ -85,7 +87,8 @@ struct Engine: Sendable {
     configuration.grace = grace
     configuration.pollInterval = .milliseconds(100)
     configuration.checkInterval = .milliseconds(100)
-    return Worker(configuration: configuration, engine: client, tools: tools, wakeUp: wakeUp, logger: logger)
+    return Worker(
+      configuration: configuration, engine: client, tools: tools, models: models, wakeUp: wakeUp, logger: logger)
   }
 
   func upkeep(runRetention: Duration? = nil) -> Upkeep {

@@ -60,7 +60,8 @@ struct DrainTests {
       lease.extend(by: .seconds(60), from: Lease.now())
       let execution = RunExecution(
         claim: claim, lease: lease, inbox: inbox, store: engine.heldRuns,
-        settler: Settler(store: engine.heldRuns, logger: engine.logger), tools: engine.tools, wakeUp: engine.wakeUp,
+        settler: Settler(store: engine.heldRuns, logger: engine.logger), tools: engine.tools, models: ModelRouter([]),
+        wakeUp: engine.wakeUp,
         logger: engine.logger)
       func end(_ id: String) -> RunExecution.Signal {
         .input(.ended(StepEnd(stepID: id, output: ["of": .string(id)], error: nil, layerHash: nil, jitter: 0)))

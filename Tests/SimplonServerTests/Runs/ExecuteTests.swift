@@ -78,7 +78,7 @@ import Testing
     ),
     (#"{"action":"create","prompt":"x","approval":true}"#, 400, "request.not_supported"),
     (#"{"action":"create","workflow":"x"}"#, 400, "request.not_supported"),
-    (#"{"action":"create","prompt":"x","model":"m"}"#, 400, "request.not_supported"),
+    (#"{"action":"create","prompt":"x","model":"m"}"#, 400, "request.invalid"),
     (#"{"action":"create","prompt":"x","budget":{"usd":1}}"#, 400, "request.not_supported"),
     (#"{"action":"create","prompt":"x","connectors":["a"]}"#, 400, "request.not_supported"),
     (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 400, "request.not_supported"),

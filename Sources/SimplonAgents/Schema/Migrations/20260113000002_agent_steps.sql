@@ -4,6 +4,7 @@ create table public.agent_steps (
   attempt integer not null,
   step_id text not null,
   user_id uuid,
+  position integer not null default 0,
   tool text not null,
   status text not null,
   effect text not null default 'none',

@@ -1,14 +1,16 @@
--- The transcript: each message once, append-only; raw is what the provider sent, byte for byte.
+-- The transcript of each attempt: each message once, append-only; raw is what the provider sent, byte for byte. Results of
+-- tools stand in the steps.
 create table public.agent_messages (
   run_id uuid not null references public.agent_runs (id) on delete cascade,
+  attempt integer not null,
   position integer not null,
   user_id uuid,
-  attempt integer not null,
   role text not null,
   content jsonb not null,
   raw bytea,
   created_at timestamptz not null default clock_timestamp(),
-  primary key (run_id, position)
+  primary key (run_id, attempt, position),
+  constraint agent_messages_role check (role in ('user', 'assistant', 'tool', 'summary'))
 );
 create index agent_messages_of_user on public.agent_messages (user_id);
 -- A run that is deleted takes its messages with it; that is a trigger's doing.

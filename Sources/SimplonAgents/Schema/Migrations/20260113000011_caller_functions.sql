@@ -42,10 +42,10 @@ declare
 begin
   loop
     insert into public.agent_runs (
-      prompt, plan, workflow, agent, tools, metadata, project_id, status, engine_version, idempotency_key, request_hash)
+      prompt, plan, workflow, agent, model, tools, metadata, project_id, status, engine_version, idempotency_key, request_hash)
     values (
       request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent',
-      case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
+      request ->> 'model', case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
       coalesce(request -> 'metadata', '{}'), (request ->> 'project_id')::uuid,
       case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
       engine, create_run.idempotency_key, create_run.request_hash)
@@ -140,9 +140,13 @@ begin
     update public.agent_steps t set status = 'pending', failures = 0, retry_at = null, updated_at = clock_timestamp()
     from public.agent_runs r
     where action = 'resume' and r.id = run and t.run_id = run and t.attempt = r.attempt
-      and (t.status in ('running', 'waiting', 'cancelled') or t.status = 'failed' and not exists (
-        select from jsonb_array_elements(case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) x
-        where x ->> 'id' = t.step_id and x ->> 'continue_on_error' = 'true'));
+      and (t.status in ('running', 'waiting', 'cancelled') or t.status = 'failed' and case when r.plan is null
+        -- A model was told of what had failed before; the last question alone is why the run has.
+        then t.tool = 'model' and not exists (
+          select from public.agent_steps l where l.run_id = run and l.attempt = r.attempt and l.position > t.position)
+        else not exists (
+          select from jsonb_array_elements(case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) x
+          where x ->> 'id' = t.step_id and x ->> 'continue_on_error' = 'true') end);
     insert into public.agent_task_queue (run_id, user_id, engine_version, epoch)
       select r.id, r.user_id, r.engine_version, state.epoch from public.agent_runs r where r.id = run
       on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at;

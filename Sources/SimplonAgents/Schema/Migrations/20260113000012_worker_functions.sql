@@ -26,8 +26,8 @@ as $$ delete from simplon.workers w where w.id = worker $$;
 -- both rows together and passes by what somebody has a hand on. So it waits for nobody, and nobody for it in a circle.
 create function simplon.claim_runs(worker uuid, engine integer, lease interval, slots integer)
 returns table (
-  run_id uuid, epoch integer, next_seq bigint, attempt integer, user_id uuid, owner_claims jsonb, prompt text, plan jsonb,
-  workflow text, metadata jsonb)
+  run_id uuid, epoch integer, next_seq bigint, attempt integer, user_id uuid, owner_claims jsonb, prompt text,
+  tools text[], model text, plan jsonb, workflow text, metadata jsonb)
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
@@ -49,7 +49,8 @@ begin
     update public.agent_runs r set status = 'running', reason = null, updated_at = clock_timestamp(),
       started_at = coalesce(r.started_at, clock_timestamp())
     from state s where r.id = s.run_id
-    returning r.id, s.epoch, s.next_seq, r.attempt, r.user_id, r.owner_claims, r.prompt, r.plan, r.workflow, r.metadata),
+    returning r.id, s.epoch, s.next_seq, r.attempt, r.user_id, r.owner_claims, case when r.plan is null then r.prompt end,
+      r.tools, r.model, r.plan, r.workflow, r.metadata),
   events as (
     insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
     select s.run_id, s.next_seq - 1, s.user_id, 'status', '{"status": "running"}' from state s)
@@ -122,7 +123,7 @@ begin
 end $$;
 
 -- Settles and dispatches steps, appends events, stores artifacts and ends or parks runs: a batch over many runs in one
--- commit. Each entry: {run_id, epoch, base, attempt, steps[], events[], artifacts[], outcome?}; an outcome ends the lease
+-- commit. Each entry: {run_id, epoch, base, attempt, steps[], messages[], events[], artifacts[], outcome?}; an outcome ends the lease
 -- unless it says "hold", and queues the run again when it says "ready_in_ms". Gives the runs that were
 -- written; an entry whose run is held by another by now, or whose base is not the next number, is left out whole.
 create function simplon.settle_steps(batch jsonb) returns table (run_id uuid, next_seq bigint)
@@ -135,7 +136,8 @@ begin
   with entry as materialized (
     select e.*, coalesce(jsonb_array_length(e.events), 0) as added
     from jsonb_to_recordset(batch) as e (
-      run_id uuid, epoch integer, base bigint, attempt integer, steps jsonb, events jsonb, artifacts jsonb, outcome jsonb)),
+      run_id uuid, epoch integer, base bigint, attempt integer, steps jsonb, messages jsonb, events jsonb, artifacts jsonb,
+      outcome jsonb)),
   -- In one order, so that two batches, or a batch and a heartbeat, never wait for each other in a circle.
   locked as materialized (
     select s.run_id from simplon.run_state s join entry e on e.run_id = s.run_id order by s.run_id for update of s),
@@ -146,17 +148,18 @@ begin
       lease_until = case when e.outcome is null or e.outcome ? 'hold' then s.lease_until end
     from entry e join locked l on l.run_id = e.run_id
     where s.run_id = e.run_id and s.epoch = e.epoch and s.next_seq = e.base and s.worker is not null
-    returning s.run_id, s.user_id, s.next_seq, e.epoch, e.base, e.attempt, e.steps, e.events, e.artifacts, e.outcome),
+    returning s.run_id, s.user_id, s.next_seq, e.epoch, e.base, e.attempt, e.steps, e.messages, e.events, e.artifacts,
+      e.outcome),
   steps as (
     insert into public.agent_steps as t (
-      run_id, attempt, step_id, user_id, tool, status, effect, input, output, error, epoch, failures, retry_at, layer,
-      started_at, completed_at)
-    select h.run_id, h.attempt, x.step_id, h.user_id, x.tool, x.status, x.effect, x.input, x.output, x.error, h.epoch,
+      run_id, attempt, step_id, user_id, position, tool, status, effect, input, output, error, epoch, failures, retry_at,
+      layer, started_at, completed_at)
+    select h.run_id, h.attempt, x.step_id, h.user_id, x.position, x.tool, x.status, x.effect, x.input, x.output, x.error, h.epoch,
       coalesce(x.failures, 0), clock_timestamp() + x.retry_in_ms * interval '1 millisecond', x.layer,
       case when x.status = 'running' then clock_timestamp() end,
       case when x.status in ('completed', 'failed', 'skipped', 'cancelled') then clock_timestamp() end
     from held h cross join lateral jsonb_to_recordset(h.steps) as x (
-      step_id text, tool text, status text, effect text, input jsonb, output jsonb, error jsonb, failures integer,
+      step_id text, position integer, tool text, status text, effect text, input jsonb, output jsonb, error jsonb, failures integer,
       retry_in_ms bigint, layer text)
     on conflict (run_id, attempt, step_id) do update set
       status = excluded.status, effect = excluded.effect, epoch = excluded.epoch,
@@ -164,6 +167,11 @@ begin
       failures = excluded.failures, retry_at = excluded.retry_at, layer = excluded.layer,
       started_at = coalesce(excluded.started_at, t.started_at), completed_at = excluded.completed_at,
       updated_at = clock_timestamp()),
+  messages as (
+    insert into public.agent_messages (run_id, attempt, position, user_id, role, content, raw)
+    select h.run_id, h.attempt, x.position, h.user_id, x.role, x.content, convert_to(x.raw, 'UTF8')
+    from held h cross join lateral jsonb_to_recordset(h.messages) as x (
+      position integer, role text, content jsonb, raw text)),
   events as (
     insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
     select h.run_id, h.base + x.position - 1, h.user_id, coalesce(x.event ->> 'level', 'info'), x.event ->> 'kind',
@@ -197,6 +205,32 @@ begin
     on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at)
   select h.run_id, h.next_seq from held h;
 end $$;
+
+-- Queues the runs that wait for that reason, which a worker says is gone; gives them.
+create function simplon.queue_waiting(reason text, most integer default 1000) returns setof uuid
+language sql security definer set search_path = ''
+as $$
+  with waiting as materialized (
+    select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
+    where r.status = 'waiting' and r.reason ->> 'code' = queue_waiting.reason
+    order by s.run_id limit most for update of s skip locked),
+  state as (
+    update simplon.run_state s set next_seq = s.next_seq + 1
+    from waiting w where s.run_id = w.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
+  runs as (
+    update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
+    from state s where r.id = s.run_id returning r.id, r.user_id, r.engine_version, s.epoch),
+  queued as (
+    insert into public.agent_task_queue (run_id, user_id, engine_version, epoch)
+    select r.id, r.user_id, r.engine_version, r.epoch from runs r
+    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
+  events as (
+    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
+    select s.run_id, s.next_seq - 1, s.user_id, 'status',
+      jsonb_build_object('status', 'queued', 'cause', queue_waiting.reason)
+    from state s)
+  select r.id from runs r
+$$;
 
 -- For how many seconds the oldest transaction in this database has been open. What others' sessions do, only who may read
 -- all statistics sees, as "postgres" may on Supabase; for any other owner it is null.
@@ -258,7 +292,7 @@ revoke all on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
   simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
   simplon.retire_worker(uuid),
-  simplon.recover_runs(integer),
+  simplon.recover_runs(integer), simplon.queue_waiting(text, integer),
   simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
   simplon.settle_steps(jsonb), simplon.oldest_transaction_seconds(), simplon.sweep(), simplon.delete_runs(interval, integer),
   simplon.settle_setting(text, text), simplon.take_turn(text, interval)
@@ -267,7 +301,7 @@ grant execute on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
   simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
   simplon.retire_worker(uuid),
-  simplon.recover_runs(integer),
+  simplon.recover_runs(integer), simplon.queue_waiting(text, integer),
   simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
   simplon.settle_steps(jsonb), simplon.oldest_transaction_seconds(), simplon.sweep(), simplon.delete_runs(interval, integer),
   simplon.settle_setting(text, text), simplon.take_turn(text, interval)

@@ -9,8 +9,14 @@ struct RunCommand: AsyncParsableCommand {
     commandName: "run", abstract: "Start a run on a running server.",
     discussion: "With --follow the log is shown as it is written, and the exit code tells how the run ended.")
 
-  @Argument(help: "What the agent is to do.")
+  @Argument(help: "What the agent is to do; a model plans it.")
   var prompt: String?
+
+  @Option(help: ArgumentHelp("The model to ask, such as anthropic/claude-sonnet-4-5.", valueName: "name"))
+  var model: String?
+
+  @Option(help: ArgumentHelp("A tool that it may use, and no others but those named.", valueName: "name"))
+  var tool: [String] = []
 
   @Option(help: ArgumentHelp("A plan, as YAML or JSON.", valueName: "file"))
   var plan: String?
@@ -28,6 +34,7 @@ struct RunCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard (prompt == nil) != (plan == nil) else { throw ValidationError("give either a prompt or --plan FILE") }
+    guard model == nil || prompt != nil else { throw ValidationError("--model goes with a prompt") }
     guard attach.isEmpty || plan != nil else { throw ValidationError("--attach goes with --plan") }
   }
 
@@ -35,6 +42,8 @@ struct RunCommand: AsyncParsableCommand {
     let client = try await server.client()
     var body: [String: JSON] = ["action": "create"]
     body["prompt"] = prompt.map(JSON.string)
+    body["model"] = model.map(JSON.string)
+    if !tool.isEmpty { body["tools"] = .array(tool.map(JSON.string)) }
     body["plan"] = try plan.map { try PlanFile($0, attaching: attach).json }
     let created = try await client.call(
       .post, "/agent/execute", body: .object(body),

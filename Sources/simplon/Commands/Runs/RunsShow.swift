@@ -6,14 +6,17 @@ struct RunsShow: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "Show a run with its steps and artifacts.")
 
+  @Flag(help: "Show what was said, too.")
+  var messages = false
+
   @OptionGroup var target: RunArgument
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
     let client = try await server.client()
-    let run = try await client.call(
-      .get, "/agent/status",
-      query: ["run_id": target.run, "include_steps": "true", "include_artifacts": "true", "limit": "1000"])
+    var query = ["run_id": target.run, "include_steps": "true", "include_artifacts": "true", "limit": "1000"]
+    if messages { query["include_messages"] = "true" }
+    let run = try await client.call(.get, "/agent/status", query: query)
     guard !server.json else { return try Print.out(run) }
     let status = run["status"]?.string ?? ""
     try Print.out("\(Print.mark(status)) run \(target.run) \(status), attempt \(run["attempt"]?.integer ?? 1)")
@@ -29,6 +32,20 @@ struct RunsShow: AsyncParsableCommand {
       try Print.out(
         "  artifact \(Print.clean(artifact["path"]?.string ?? ""))  \(artifact["size"]?.integer ?? 0) bytes  \(artifact["url"]?.string ?? "")"
       )
+    }
+    for message in messages ? try await all("messages", of: run, client) : [] {
+      let content = message["content"]
+      let calls = (content?["calls"]?.array ?? []).compactMap { $0["name"]?.string }
+      let text = content?["text"]?.string ?? "results"
+      try Print.out(
+        "  \(Print.dim((message["role"]?.string ?? "") + ":")) \(Print.clean(text))"
+          + (calls.isEmpty ? "" : " → \(Print.clean(calls.joined(separator: ", ")))"))
+    }
+    if let answer = run["result"]?["answer"]?.string, run["result"]?.object?.count == 1 {
+      for line in answer.split(separator: "\n", omittingEmptySubsequences: false) {
+        try Print.out("  \(Print.clean(String(line)))")
+      }
+      return
     }
     if let result = run["result"], !result.isNull { try Print.out("  result \(Print.clean(result.text))") }
   }

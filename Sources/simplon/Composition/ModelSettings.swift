@@ -1,0 +1,61 @@
+import SimplonAgents
+import SimplonCore
+
+/// Which models there are, in the order in which they are asked, and how they are reached.
+struct ModelSettings: Sendable {
+  private var names: [ModelName] = []
+  private var anthropic: AnthropicModel.Configuration?
+  private var openAI: ChatCompletionsModel.Configuration?
+
+  /// Reads them from the configuration.
+  ///
+  /// - Throws: `config.invalid`.
+  init(_ reader: SettingsReader) throws(SimplonError) {
+    func url(_ setting: Setting) -> String? {
+      reader.text(setting).map { String($0.reversed().drop { $0 == "/" }.reversed()) }
+    }
+    if let key = reader.text(.anthropicKey) {
+      var configuration = AnthropicModel.Configuration(key: try ModelKey(key))
+      configuration.url = url(.anthropicURL) ?? configuration.url
+      configuration.version = reader.text(.anthropicVersion) ?? configuration.version
+      anthropic = configuration
+      names.append(ModelName(.anthropic, "claude-sonnet-4-5"))
+    }
+    let key = try reader.text(.openAIKey).map { text throws(SimplonError) in try ModelKey(text) }
+    if let url = url(.openAIURL) {
+      openAI = ChatCompletionsModel.Configuration(url: url, key: key)
+    } else if key != nil {
+      openAI = ChatCompletionsModel.Configuration(key: key)
+    }
+    if openAI != nil { names.append(ModelName(.openai, "gpt-5")) }
+    let chosen = reader.list(.modelNames)
+    guard !chosen.isEmpty else { return }
+    names = []
+    for text in chosen {
+      guard let name = ModelName(text) else {
+        throw Self.wrong("has \"\(text.prefix(80))\"; a model is anthropic/NAME or openai/NAME")
+      }
+      switch name.dialect {
+      case .anthropic: if anthropic == nil { throw Self.wrong("names \(name), and ANTHROPIC_API_KEY is not set") }
+      case .openai:
+        if openAI == nil { throw Self.wrong("names \(name), and neither OPENAI_API_KEY nor OPENAI_BASE_URL is set") }
+      }
+      names.append(name)
+    }
+  }
+
+  /// What asks them over a transport, which must outlive it.
+  func router(_ transport: ModelTransport) -> ModelRouter {
+    ModelRouter(
+      names.compactMap { name -> (any Model)? in
+        switch name.dialect {
+        case .anthropic: anthropic.map { AnthropicModel(name.model, configuration: $0, transport: transport) }
+        case .openai: openAI.map { ChatCompletionsModel(name.model, configuration: $0, transport: transport) }
+        }
+      })
+  }
+
+  private static func wrong(_ what: String) -> SimplonError {
+    SimplonError(.configInvalid, "SIMPLON_MODELS \(what)", details: ["key": "SIMPLON_MODELS"])
+  }
+}

@@ -1,0 +1,50 @@
+import SimplonCore
+import Testing
+
+@testable import SimplonAgents
+
+struct ModelBreakerTests {
+  private let start = ContinuousClock.now
+  private let fault = SimplonError(.modelUnavailable, "it broke off", retry: .backoff)
+
+  @Test func `three failures in a row close the door, and then one tries`() {
+    var breaker = ModelBreaker()
+    for _ in 0..<2 {
+      #expect(breaker.enter(at: start) == nil)
+      breaker.failed(fault, at: start, jitter: 1)
+    }
+    #expect(breaker.enter(at: start) == nil)
+    breaker.failed(fault, at: start, jitter: 1)
+    #expect(breaker.enter(at: start) == .seconds(2))
+    #expect(breaker.enter(at: start + .seconds(2)) == nil)
+    #expect(breaker.enter(at: start + .seconds(2)) == ModelBreaker.trialPause, "only one tries")
+    breaker.failed(fault, at: start + .seconds(3), jitter: 1)
+    #expect(breaker.enter(at: start + .seconds(3)) == .seconds(4), "the pause doubles")
+    #expect(breaker.enter(at: start + .seconds(7)) == nil)
+    breaker.succeeded()
+    for _ in 0..<5 { #expect(breaker.enter(at: start + .seconds(7)) == nil) }
+  }
+
+  @Test func `whoever tries and goes away leaves the trial to another`() {
+    var breaker = ModelBreaker()
+    for _ in 0..<3 { breaker.failed(fault, at: start, jitter: 1) }
+    #expect(breaker.enter(at: start + .seconds(2)) == nil)
+    breaker.abandoned()
+    #expect(breaker.enter(at: start + .seconds(2)) == nil)
+  }
+
+  @Test func `what the vendor says about coming back holds at once, and the longer of two times`() {
+    var breaker = ModelBreaker()
+    breaker.failed(SimplonError(.modelRateLimited, "", retry: .after(.seconds(30))), at: start, jitter: 0)
+    breaker.failed(SimplonError(.modelRateLimited, "", retry: .after(.seconds(5))), at: start, jitter: 0)
+    #expect(breaker.enter(at: start + .seconds(10)) == .seconds(20))
+    #expect(breaker.enter(at: start + .seconds(30)) == nil)
+  }
+
+  @Test(arguments: [SimplonError.Code.modelAuth, .modelSpendLimit, .modelRequest, .modelRefused, .modelContextFull])
+  func `what no time mends closes no door`(_ code: SimplonError.Code) {
+    var breaker = ModelBreaker()
+    for _ in 0..<5 { breaker.failed(SimplonError(code, ""), at: start, jitter: 0) }
+    #expect(breaker.enter(at: start) == nil)
+  }
+}
