@@ -82,7 +82,7 @@ package struct Cluster: Sendable {
     let password = state.passwords[login] ?? ""
     return tcp
       ? "postgresql://\(login.rawValue):\(password)@127.0.0.1:\(port)/\(database)"
-      : "host='\(socketFolder)' port=\(port) user=\(login.rawValue) password=\(password) dbname=\(database)"
+      : state.dsn(login, database: database, socketFolder: socketFolder, port: port)
   }
 
   private static func start(

@@ -15,7 +15,7 @@ struct Simplon: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       DevCommand.self, DemoCommand.self, ServeCommand.self, RunCommand.self, RunsCommand.self, TokenCommand.self,
-      StatusCommand.self, DBCommand.self,
+      StatusCommand.self, DoctorCommand.self, DBCommand.self,
     ])
 }
 

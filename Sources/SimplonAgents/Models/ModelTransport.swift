@@ -111,6 +111,32 @@ package struct ModelTransport: Service {
     return answer
   }
 
+  /// Gets what is at an address: the answer with the beginning of its body, whatever its status.
+  ///
+  /// - Parameters:
+  ///   - url: where.
+  ///   - headers: names and values; the media type is added.
+  /// - Returns: the answer.
+  /// - Throws: `model.unavailable`, `model.timeout`; `config.invalid` for an impossible URL; `server.shutdown`;
+  ///   `run.interrupted` when the task is cancelled.
+  func get(_ url: String, headers: [(name: String, value: String)]) async throws(SimplonError) -> ModelAnswer {
+    guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw Self.failure(HTTPClientError.invalidURL) }
+    let deadline = NIODeadline.now() + TimeAmount(limits.deadline)
+    var request = HTTPClientRequest(url: url)
+    request.headers.add(name: "Accept", value: "application/json")
+    request.headers.add(name: "User-Agent", value: "simplon")
+    for header in headers { request.headers.add(name: header.name, value: header.value) }
+    let response: HTTPClientResponse
+    do {
+      response = try await client.execute(request, deadline: deadline)
+    } catch {
+      throw Self.failure(error)
+    }
+    var answer = ModelAnswer(status: Int(response.status.code), headers: Self.named(response.headers))
+    answer.body = try await Self.beginning(of: response.body, until: deadline)
+    return answer
+  }
+
   private static func read(
     _ body: HTTPClientResponse.Body, of answer: ModelAnswer, until deadline: NIODeadline,
     _ take: (StreamedEvent) throws(SimplonError) -> ModelProgress

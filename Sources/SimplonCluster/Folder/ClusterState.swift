@@ -76,6 +76,12 @@ package struct ClusterState: Hashable, Sendable {
     try writeFile(json.text + "\n", to: Self.file(in: folder))
   }
 
+  /// The connection string for a login over the Unix socket.
+  func dsn(_ login: Login, database: String, socketFolder: String, port: Int) -> String {
+    let password = passwords[login] ?? ""
+    return "host='\(socketFolder)' port=\(port) user=\(login.rawValue) password=\(password) dbname=\(database)"
+  }
+
   private static func file(in folder: String) -> String { "\(folder)/state.json" }
 }
 

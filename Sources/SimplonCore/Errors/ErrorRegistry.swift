@@ -16,6 +16,7 @@ extension SimplonError.Code {
     .storageUnavailable, .storageFull, .storageMismatch, .storageDamaged,
     .databaseUnavailable, .databaseBusy, .databaseOutcomeUnknown, .databaseConflict, .databaseConstraint,
     .databasePermission, .databaseTimeout, .databaseQuery, .databaseDecoding, .databaseSchema, .databaseRole,
+    .databaseVersion, .databaseClock, .databaseWALHeld, .databaseLongTransaction,
     .configInvalid, .configMissing,
     .devPostgresMissing, .devPostgresFailed, .devPortTaken, .devLocked,
     .migrationChanged, .migrationMissing, .migrationNewer, .migrationForeign, .migrationFailed,
@@ -135,6 +136,14 @@ extension SimplonError.Code {
     "database.schema", status: 503, "The database's schema is not what this binary needs.")
   public static let databaseRole = Self(
     "database.role", status: 500, "The database login has rights that it must not have.")
+  public static let databaseVersion = Self(
+    "database.version", status: 500, "The PostgreSQL server is older than 15.")
+  public static let databaseClock = Self(
+    "database.clock", status: 500, "The clocks of this machine and of the database differ.")
+  public static let databaseWALHeld = Self(
+    "database.wal_held", status: 500, "A replication slot keeps the database's write-ahead log from being removed.")
+  public static let databaseLongTransaction = Self(
+    "database.long_transaction", status: 500, "A transaction has been open for long, which keeps dead rows.")
 
   // config.*
   public static let configInvalid = Self("config.invalid", status: 500, "A configuration value is outside its range.")

@@ -67,6 +67,19 @@ package struct Authenticator: Sendable {
     return principal
   }
 
+  /// What a JWT says of its origin, and whether that holds here; its time, audience and role are not looked at.
+  ///
+  /// - Throws: `auth.invalid` for what is no JWT; `auth.issuer_unreachable` while its issuer's keys cannot be had.
+  package func origin(of text: String) async throws(SimplonError) -> TokenOrigin {
+    let token = try SignedToken(parsing: text)
+    var isTrusted = false
+    if let issuer = token.claims["iss"]?.string.flatMap({ issuers[$0] }) {
+      isTrusted = try await isSigned(token, by: issuer)
+    }
+    return TokenOrigin(
+      issuer: token.claims["iss"]?.string, project: token.claims["ref"]?.string, isTrusted: isTrusted)
+  }
+
   private func principal(_ text: String) async throws(SimplonError) -> Principal {
     let hash = SHA256.hash(data: Array(text.utf8))
     if APIKeys.isOpaque(text) { return try keys.principal(hash) }

@@ -73,6 +73,27 @@ extension Migrator {
     }
   }
 
+  /// Refuses a database that is not where this binary needs it, by its history alone, and changes nothing.
+  ///
+  /// - Throws: `migration.newer`, `migration.missing`, `migration.changed`; `database.schema` when a migration is pending
+  ///   or the tables are in another schema; `database.permission` when the login may not read the history.
+  package func refuseOutdated() async throws {
+    try await client.withConnection { connection in
+      let entries = try await MigrationHistory(connection: connection).entries()
+      try check(entries)
+      try refusePending(entries)
+    }
+  }
+
+  func refusePending(_ entries: [MigrationHistory.Entry]) throws(SimplonError) {
+    let pending = migrations.filter { migration in !entries.contains { $0.version == migration.version } }
+    guard pending.isEmpty else {
+      throw SimplonError(
+        .databaseSchema, "\(pending.count) of \(migrations.count) migrations are not applied", hint: "simplon db push",
+        details: ["pending": .array(pending.map { .string($0.version) })])
+    }
+  }
+
   /// - Source: alembic (table `alembic_version`, column `version_num`); drizzle-orm (schema `drizzle`, table
   ///   `__drizzle_migrations`, columns `id`, `hash`, `created_at`).
   private func foreignHistories(_ history: MigrationHistory) async throws -> [MigrationStatus.Foreign] {

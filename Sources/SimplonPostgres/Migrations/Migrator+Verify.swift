@@ -13,13 +13,7 @@ extension Migrator {
     let differences = try await withLock { history in
       let entries = try await history.entries()
       try check(entries)
-      let pending = migrations.filter { migration in !entries.contains { $0.version == migration.version } }
-      guard pending.isEmpty else {
-        throw SimplonError(
-          .databaseSchema, "\(pending.count) of \(migrations.count) migrations are not applied",
-          hint: "simplon db push",
-          details: ["pending": .array(pending.map { .string($0.version) })])
-      }
+      try refusePending(entries)
       let expected = try await withProbe(history) { contract, internals in
         try await SchemaCatalog(history.connection, contract: contract, internals: internals, as: schema)
       }

@@ -1,8 +1,20 @@
+import FoundationEssentials
 import SimplonAgents
 import SimplonCore
 
 /// Which models there are, in the order in which they are asked, and how they are reached.
 struct ModelSettings: Sendable {
+  /// One vendor's server.
+  struct Endpoint: Sendable {
+    let dialect: ModelName.Dialect
+    /// Where it is, as ``ModelCheck`` takes it.
+    let url: String
+    let key: ModelKey?
+
+    /// Its host, for a person: an address may hold more than that.
+    var host: String { URL(string: url)?.host() ?? "the model's server" }
+  }
+
   private var names: [ModelName] = []
   private var anthropic: AnthropicModel.Configuration?
   private var openAI: ChatCompletionsModel.Configuration?
@@ -42,6 +54,14 @@ struct ModelSettings: Sendable {
       }
       names.append(name)
     }
+  }
+
+  /// The servers that are configured.
+  var endpoints: [Endpoint] {
+    [
+      anthropic.map { Endpoint(dialect: .anthropic, url: $0.url, key: $0.key) },
+      openAI.map { Endpoint(dialect: .openai, url: $0.url, key: $0.key) },
+    ].compactMap(\.self)
   }
 
   /// What asks them over a transport, which must outlive it.

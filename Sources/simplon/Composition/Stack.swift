@@ -114,7 +114,7 @@ struct Stack {
   }
 
   /// What confines programs on this machine, tried out.
-  private static func sandbox(_ settings: Settings, logger: Logger) async -> Sandbox {
+  static func sandbox(_ settings: Settings, logger: Logger) async -> Sandbox {
     var configuration = Sandbox.Configuration(
       guardCommand: ["/proc/self/exe", "__guard"], folder: settings.scratch)
     configuration.allowUnsandboxed = settings.allowUnsandboxed

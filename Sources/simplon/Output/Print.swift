@@ -78,8 +78,9 @@ enum Print {
   /// A small sign for a status.
   static func mark(_ status: String) -> String {
     switch status {
-    case "completed": paint("✓", "32")
-    case "failed": paint("✗", "31")
+    case "completed", "ok": paint("✓", "32")
+    case "failed", "problem": paint("✗", "31")
+    case "warning": paint("!", "33")
     case "cancelled", "skipped": paint("–", "33")
     case "running": paint("▸", "36")
     default: "·"

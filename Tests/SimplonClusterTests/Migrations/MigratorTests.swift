@@ -36,6 +36,7 @@ import Testing
       #expect(recorded == [Self.first, Self.second].map { "\($0.version) \($0.name) \($0.checksum)" })
       let status = try await migrator.status()
       #expect(status.isCurrent)
+      try await migrator.refuseOutdated()
       #expect(status.items.map(\.appliedBy) == ["postgres", "postgres"])
     }
   }
@@ -48,6 +49,9 @@ import Testing
       #expect(status.items.map(\.state) == [.applied, .pending])
       #expect(!status.isCurrent)
       await expectError(.databaseSchema) { try await migrator.verify() }
+      await expectError(.databaseSchema) { try await migrator.refuseOutdated() }
+      try await database.execute("update simplon.schema_migrations set checksum = 'x'")
+      await expectError(.migrationChanged) { try await migrator.refuseOutdated() }
       await expectError(.migrationMissing) { try await migrator.push(to: "20990101000000") }
     }
   }

@@ -107,4 +107,20 @@ import Testing
       #expect(error?.code == .configInvalid)
     }
   }
+
+  @Test func `a token's origin is what it says, and whether that holds here`() async throws {
+    let world = try await World()
+    let own = try await Forge.token(world.claims(), by: .secret(Forge.ownSecret))
+    #expect(
+      try await world.authenticator.origin(of: own) == TokenOrigin(issuer: World.own, project: nil, isTrusted: true))
+    let other = try await Forge.token(world.claims(["ref": "other"]), by: .secret(Forge.foreignSecret))
+    let stranger = TokenOrigin(issuer: World.own, project: "other", isTrusted: false)
+    #expect(try await world.authenticator.origin(of: other) == stranger)
+    let unknown = try await Forge.token(world.claims(["iss": "https://x.example"]), by: .secret(Forge.ownSecret))
+    #expect(try await world.authenticator.origin(of: unknown).isTrusted == false)
+    let expired = try await Forge.token(world.claims(["exp": 1]), by: .secret(Forge.ownSecret))
+    #expect(try await world.authenticator.origin(of: expired).isTrusted)
+    let error = await #expect(throws: SimplonError.self) { try await world.authenticator.origin(of: "no token") }
+    #expect(error?.code == .authInvalid)
+  }
 }

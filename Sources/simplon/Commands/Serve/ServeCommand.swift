@@ -42,14 +42,8 @@ struct ServeCommand: AsyncParsableCommand {
     let address = try DatabaseAddress(reader)
     let worker = try reader.required(
       .workerPassword, "simplon db push makes the login simplon_worker and prints its password once.")
-    let settings = try Stack.Settings(
-      reader,
-      callers: reader.text(.apiPassword).map { address.with(user: "simplon_api", password: $0) } ?? address,
-      engine: address.with(user: "simplon_worker", password: worker),
-      direct: reader.text(.directURL).map {
-        DatabaseAddress(dsn: $0).with(user: "simplon_worker", password: worker)
-      },
-      issuers: try await trusted(reader, logger),
+    let settings = try Self.settings(
+      reader, at: address, workerPassword: worker, issuers: try await Self.trusted(reader, logger),
       keys: APIKeys(anon: reader.list(.anonKey), service: reader.list(.serviceKey)))
     let url = "http://\(settings.server.host):"
     let isWorkerAlone = !settings.roles.contains(.api)
@@ -65,7 +59,22 @@ struct ServeCommand: AsyncParsableCommand {
     try await Stack.group(services.map { .init(service: $0) } + [ready.member], settings, logger: logger).run()
   }
 
-  private func trusted(_ reader: SettingsReader, _ logger: Logger) async throws -> [Issuer] {
+  /// The settings of a server on a database of the user's.
+  static func settings(
+    _ reader: SettingsReader, at address: DatabaseAddress, workerPassword: String, issuers: [Issuer], keys: APIKeys
+  ) throws(SimplonError) -> Stack.Settings {
+    try Stack.Settings(
+      reader,
+      callers: reader.text(.apiPassword).map { address.with(user: "simplon_api", password: $0) } ?? address,
+      engine: address.with(user: "simplon_worker", password: workerPassword),
+      direct: reader.text(.directURL).map {
+        DatabaseAddress(dsn: $0).with(user: "simplon_worker", password: workerPassword)
+      },
+      issuers: issuers, keys: keys)
+  }
+
+  /// Whose tokens are good for a server that has the configuration; nobody's where only workers run.
+  static func trusted(_ reader: SettingsReader, _ logger: Logger) async throws(SimplonError) -> [Issuer] {
     guard reader.list(.roles).contains(Stack.Role.api.rawValue) else { return [] }
     let url = try reader.required(.url, "It is the project whose tokens are good here, such as https://x.supabase.co.")
     let own = try Issuer.own(projectURL: url, secret: reader.text(.jwtSecret), logger: logger)
