@@ -73,7 +73,7 @@ PLANS = {
     "approval": (steps(step(approval=True)), 400, "plan.not_supported"),
     **{
         f"the later tool {tool}": (steps(step(tool=tool)), 400, "plan.not_supported")
-        for tool in ("ask", "run", "http", "sql", "memory.search")
+        for tool in ("ask", "run", "memory.search")
     },
     "an artifact pattern that leaves the folder": (
         steps(step(), artifacts=["../*"]),

@@ -195,6 +195,24 @@ struct ConfigurationTests {
     #expect(worker.logRetention == .seconds(90 * 86_400) && worker.runRetention == .seconds(30 * 86_400))
   }
 
+  @Test func `what tools may reach is read, and a mistake in it stops the start without telling a secret`() async throws
+  {
+    let set = try await settings([
+      "SIMPLON_EGRESS_ALLOW": "api.example.com, *.example.org:8443", "SIMPLON_EGRESS_ALLOW_PRIVATE": "true",
+      "SIMPLON_CONNECTORS": #"[{"name": "web", "kind": "http", "base_url": "https://web.example"}]"#,
+    ])
+    #expect(set.connectors.map(\.name) == ["web"])
+    #expect(try await settings([:]).connectors.isEmpty)
+    for (key, value) in [
+      ("SIMPLON_EGRESS_ALLOW", "https://swordfish.example"), ("SIMPLON_CONNECTORS", #"[{"name": "swordfish"]"#),
+      ("SIMPLON_CONNECTORS", #"[{"name": "a", "kind": "postgres", "dsn": "swordfish"}]"#),
+    ] {
+      let error = await #expect(throws: SimplonError.self, "\(key)") { try await settings([key: value]) }
+      #expect(error?.code == .configInvalid && error?.message.contains(key) == true)
+      if key == "SIMPLON_CONNECTORS" { #expect(error?.message.contains("swordfish") == false) }
+    }
+  }
+
   @Test func `the sessions of both logins find tables in the schema, but for those through a pooler`() async throws {
     let direct = try await settings(["SUPABASE_AGENT_SCHEMA": "agents"])
     #expect(direct.callers.dsn == "postgresql://h/d?options=-csearch_path%3Dagents")

@@ -1,6 +1,7 @@
 import Foundation
 import SimplonAgents
 import SimplonCore
+import Synchronization
 import Testing
 
 @testable import simplon

@@ -1,8 +1,9 @@
+import ArgumentParser
 import Foundation
-import SimplonAgents
 import SimplonCore
 import Testing
 
+@testable import SimplonAgents
 @testable import simplon
 
 /// What each check makes of what it was told; how they are told it, `Tests/Peers/test_doctor.py` shows.
@@ -116,7 +117,7 @@ import Testing
     _ kind: SandboxLevel.Kind, _ reason: String?, _ status: Finding.Status, _ remedy: String?
   ) {
     let found = Diagnosis.sandbox(SandboxLevel(kind: kind, reason: reason))
-    #expect(found.status == status && found.code == (status == .ok ? nil : .toolUnavailable))
+    #expect(found.status == status && found.code == (status == .ok ? nil : SimplonError.Code.toolUnavailable))
     if let reason { #expect(found.message.contains(reason)) }
     if let remedy { #expect(found.hint?.contains(remedy) == true) } else { #expect(found.hint == nil) }
   }

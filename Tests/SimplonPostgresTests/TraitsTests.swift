@@ -14,6 +14,14 @@ import Testing
     #expect(PostgresQuery(unsafeSQL: sql).mayWrite == mayWrite)
   }
 
+  @Test(arguments: [
+    (" /* a /* b */ c */ Select 1", "select"), ("-- x\rcommit /*\nselect 1*/", "commit"), ("--\ncommit", "commit"),
+    (";; insert", "insert"), ("(select 1)", ""), ("", ""),
+  ])
+  func `the first word is the one that PostgreSQL reads`(sql: String, keyword: String) {
+    #expect(PostgresQuery(unsafeSQL: sql).keyword == keyword)
+  }
+
   @Test(arguments: [("commit", true), ("end", true), ("prepare transaction 'x'", true), ("select 1", false)])
   func `what ends a transaction is known`(sql: String, commits: Bool) {
     #expect(PostgresQuery(unsafeSQL: sql).commits == commits)

@@ -32,14 +32,16 @@ struct BlobReferences: Sendable {
       query = """
         select true, layer from agent_steps where user_id = \(user) and layer is not null
         union select false, sha256 from agent_artifacts where user_id = \(user)
-        union select false, output ->> name from agent_steps, unnest(array['stdout_blob', 'stderr_blob']) as name
+        union select false, output ->> name
+        from agent_steps, unnest(array['stdout_blob', 'stderr_blob', 'body_blob']) as name
         where user_id = \(user) and jsonb_typeof(output -> name) = 'string'
         """
     } else {
       query = """
         select true, layer from agent_steps where user_id is null and layer is not null
         union select false, sha256 from agent_artifacts where user_id is null
-        union select false, output ->> name from agent_steps, unnest(array['stdout_blob', 'stderr_blob']) as name
+        union select false, output ->> name
+        from agent_steps, unnest(array['stdout_blob', 'stderr_blob', 'body_blob']) as name
         where user_id is null and jsonb_typeof(output -> name) = 'string'
         """
     }

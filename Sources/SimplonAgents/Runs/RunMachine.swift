@@ -63,12 +63,12 @@ struct RunMachine: Sendable {
       switch record.status {
       case .running:
         leftovers.insert(record.id)
-        if let step = progress[record.id], step.declaration.effect != .pure { unknown.insert(step.id) }
+        if let step = progress[record.id], step.effect == .manual { unknown.insert(step.id) }
       case .waiting:
         leftovers.insert(record.id)
         guard let retryIn = record.retryIn else {
           // It waited for a sandbox, and what it got no row says.
-          if let step = progress[record.id], step.declaration.effect != .pure { unknown.insert(step.id) }
+          if let step = progress[record.id], step.effect == .manual { unknown.insert(step.id) }
           continue
         }
         if retryIn > .zero {
@@ -137,7 +137,7 @@ struct RunMachine: Sendable {
   /// A step that did not come to its end is begun again and no failure is counted.
   private mutating func interrupt(_ end: StepEnd, in turn: inout RunTurn) {
     guard working.remove(end.stepID) != nil, let step = progress[end.stepID], let error = end.error else { return }
-    guard step.declaration.effect == .pure else {
+    guard step.effect != .manual else {
       unknown.insert(step.id)
       return
     }

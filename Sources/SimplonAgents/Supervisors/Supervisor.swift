@@ -247,7 +247,7 @@ struct Supervisor: RunProgress {
     var size = SizeLimit()
     try size.add(input)
     let step = Plan.Step(
-      id: "call.\(questions).\(number)", declaration: declaration, needs: [], condition: nil, input: [:], timeout: nil,
+      id: "call.\(questions).\(number)", declaration: declaration, needs: [], condition: nil, input: input, timeout: nil,
       retry: .none, continueOnError: true)
     register(step)
     wantsPlan = 0

@@ -4,25 +4,45 @@ import SimplonCore
 /// Does what steps ask for: looks the tool up, checks its input, runs it and keeps the files it leaves.
 package struct ToolBox: Sendable {
   /// The tools of this version, the same on every machine.
-  package static let catalog = ToolCatalog([
-    FilesTool.declaration, NoopTool.declaration, ProgramTool.python.declaration, ProgramTool.shell.declaration,
-  ])
+  ///
+  /// What a call does to a connector is known where connectors are: see the tool box's own.
+  package static let catalog = makeCatalog(.none)
+
+  private static func makeCatalog(_ connectors: Connectors) -> ToolCatalog {
+    ToolCatalog([
+      FilesTool.declaration, HTTPTool.declaration, NoopTool.declaration, ProgramTool.python.declaration,
+      ProgramTool.shell.declaration, SQLTool.declaration(connectors),
+    ])
+  }
 
   /// Where programs run; its level tells whether they do.
   package let sandbox: Sandbox
   /// Where files are kept.
   package let blobs: BlobStore
+  /// The tools that plans may use.
+  package let catalog: ToolCatalog
+  private let http: HTTPTool
+  private let sql: SQLTool
   private let logger: Logger
 
   /// Makes a tool box.
-  package init(sandbox: Sandbox, blobs: BlobStore, logger: Logger) {
+  ///
+  /// - Parameters:
+  ///   - sandbox: where programs run.
+  ///   - blobs: where files are kept.
+  ///   - connectors: what steps may use by name; whoever makes them runs them.
+  ///   - egress: where requests may go.
+  ///   - logger: told of faults of the machine.
+  package init(
+    sandbox: Sandbox, blobs: BlobStore, connectors: Connectors = .none, egress: EgressRules = .closed, logger: Logger
+  ) {
     self.sandbox = sandbox
     self.blobs = blobs
+    catalog = Self.makeCatalog(connectors)
+    http = HTTPTool(egress: EgressClient(rules: egress), connectors: connectors, blobs: blobs)
+    sql = SQLTool(connectors: connectors)
     self.logger = logger
   }
-
-  /// The tools that plans may use.
-  package var catalog: ToolCatalog { Self.catalog }
 
   /// Runs one attempt at a step.
   ///
@@ -47,6 +67,8 @@ package struct ToolBox: Sendable {
       switch tool {
       case NoopTool.declaration.name: return NoopTool.run(call)
       case FilesTool.declaration.name: return try await FilesTool(blobs: blobs).run(call)
+      case HTTPTool.declaration.name: return try await http.run(call)
+      case "sql": return try await sql.run(call)
       case ProgramTool.python.declaration.name: return try await run(.python, call, waiting, log)
       default: return try await run(.shell, call, waiting, log)
       }
@@ -64,6 +86,6 @@ package struct ToolBox: Sendable {
 
   /// The step's own doing, and settled as its failure.
   private static let stepErrors: Set<SimplonError.Code> = [
-    .toolInput, .toolPath, .toolLimit, .toolFailed, .runArtifactConflict,
+    .toolInput, .toolPath, .toolLimit, .toolFailed, .toolTimeout, .toolEgress, .toolConnector, .runArtifactConflict,
   ]
 }

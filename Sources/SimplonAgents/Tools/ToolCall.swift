@@ -40,8 +40,8 @@ package struct ToolCall: Sendable {
 package struct ToolResult: Sendable {
   /// What later steps see as `steps.ID.output`.
   package var output: JSON
-  /// Why the step failed: `tool.failed`, `tool.timeout`, `tool.limit`, `tool.input`, `tool.path` or
-  /// `run.artifact_conflict`; nil when it succeeded.
+  /// Why the step failed: `tool.failed`, `tool.timeout`, `tool.limit`, `tool.input`, `tool.path`, `tool.egress`,
+  /// `tool.connector` or `run.artifact_conflict`; nil when it succeeded.
   package var error: SimplonError?
   /// The files it left; nil when it changed none.
   ///

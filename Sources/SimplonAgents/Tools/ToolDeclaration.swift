@@ -1,6 +1,8 @@
 package import SimplonCore
 
 /// What a tool tells about itself: enough to check a plan before anything runs.
+///
+/// Two declarations are equal when all but their effects are, which are code.
 package struct ToolDeclaration: Sendable, Hashable {
   /// The name a step uses, such as `python`.
   package let name: String
@@ -8,8 +10,6 @@ package struct ToolDeclaration: Sendable, Hashable {
   package let summary: String
   /// The JSON Schema of its input, in the subset that ``InputSchema`` reads.
   package let inputSchema: JSON
-  /// What repeating a call would do.
-  package let effect: EffectKind
   /// Input fields that are taken as written: `${{` in them is refused, so that no value ever becomes program text.
   package let literalFields: Set<String>
   /// Whether it sees and leaves files; for a tool that does not, no folder is joined.
@@ -18,21 +18,38 @@ package struct ToolDeclaration: Sendable, Hashable {
   package let timeout: Duration
   /// The longest time a step may ask for.
   package let maximumTimeout: Duration
+  private let effectOfInput: @Sendable (JSON) -> EffectKind
 
-  /// Makes a declaration.
+  /// Makes a declaration of a tool whose calls all have the same effect.
   package init(
     name: String, summary: String, inputSchema: JSON, effect: EffectKind, literalFields: Set<String> = [],
     usesFiles: Bool = true, timeout: Duration, maximumTimeout: Duration
   ) {
+    self.init(
+      name: name, summary: summary, inputSchema: inputSchema, effectOfInput: { _ in effect },
+      literalFields: literalFields, usesFiles: usesFiles, timeout: timeout, maximumTimeout: maximumTimeout)
+  }
+
+  /// Makes a declaration of a tool whose effect hangs on the input.
+  ///
+  /// `effectOfInput` gets the input, whose expressions need not be resolved: what it decides by are literal fields, and
+  /// whether a field is there.
+  package init(
+    name: String, summary: String, inputSchema: JSON, effectOfInput: @escaping @Sendable (JSON) -> EffectKind,
+    literalFields: Set<String>, usesFiles: Bool, timeout: Duration, maximumTimeout: Duration
+  ) {
     self.name = name
     self.summary = summary
     self.inputSchema = inputSchema
-    self.effect = effect
+    self.effectOfInput = effectOfInput
     self.literalFields = literalFields
     self.usesFiles = usesFiles
     self.timeout = timeout
     self.maximumTimeout = maximumTimeout
   }
+
+  /// What repeating a call with this input would do.
+  package func effect(of input: JSON) -> EffectKind { effectOfInput(input) }
 
   /// Refuses an input whose expressions are resolved when it does not fit the schema.
   ///
@@ -41,4 +58,14 @@ package struct ToolDeclaration: Sendable, Hashable {
     guard let misfit = InputSchema(inputSchema).misfit(of: input) else { return }
     throw SimplonError(.toolInput, "the input of tool \"\(name)\" does not fit: \(misfit)")
   }
+}
+
+extension ToolDeclaration {
+  package static func == (one: ToolDeclaration, other: ToolDeclaration) -> Bool {
+    one.name == other.name && one.summary == other.summary && one.inputSchema == other.inputSchema
+      && one.literalFields == other.literalFields && one.usesFiles == other.usesFiles
+      && one.timeout == other.timeout && one.maximumTimeout == other.maximumTimeout
+  }
+
+  package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }

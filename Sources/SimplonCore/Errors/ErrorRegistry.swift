@@ -11,6 +11,7 @@ extension SimplonError.Code {
     .planInvalid, .planCycle, .planUnknownTool, .planReference, .planTooLarge, .planNotSupported, .planInput,
     .planExpression,
     .toolFailed, .toolTimeout, .toolInput, .toolUnavailable, .toolLimit, .toolPath,
+    .toolEgress, .toolConnector,
     .modelNotConfigured, .modelUnavailable, .modelTimeout, .modelRateLimited, .modelOverloaded, .modelSpendLimit,
     .modelAuth, .modelRequest, .modelContextFull, .modelRefused, .modelProtocol, .modelCoolingDown,
     .storageUnavailable, .storageFull, .storageMismatch, .storageDamaged,
@@ -88,6 +89,10 @@ extension SimplonError.Code {
   public static let toolUnavailable = Self("tool.unavailable", status: 503, "The tool cannot run on this machine.")
   public static let toolLimit = Self("tool.limit", status: 422, "The tool passed a limit of its sandbox.")
   public static let toolPath = Self("tool.path", status: 422, "A path leaves the work folder or is not a plain file.")
+  public static let toolEgress = Self(
+    "tool.egress", status: 403, "The operator's rules let no request go to this host, port or address.")
+  public static let toolConnector = Self(
+    "tool.connector", status: 403, "The run may not use this connector, or not in this way.")
 
   // model.*
   public static let modelNotConfigured = Self(

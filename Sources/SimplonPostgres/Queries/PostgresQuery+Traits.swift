@@ -1,6 +1,6 @@
 extension PostgresQuery {
   /// The first word, in lower case; empty when there is none.
-  var keyword: String {
+  package var keyword: String {
     let text = sql.utf8
     let start = Self.skipSpaceAndComments(text)
     var end = start
@@ -41,7 +41,10 @@ extension PostgresQuery {
       if text[at] <= 0x20 || text[at] == UInt8(ascii: ";") {
         at = text.index(after: at)
       } else if text[at...].starts(with: "--".utf8) {
-        while at < text.endIndex, text[at] != UInt8(ascii: "\n") { at = text.index(after: at) }
+        // Either ends it for PostgreSQL, so either must here: what follows would else be taken for the comment's.
+        while at < text.endIndex, text[at] != UInt8(ascii: "\n"), text[at] != UInt8(ascii: "\r") {
+          at = text.index(after: at)
+        }
       } else if text[at...].starts(with: "/*".utf8) {
         at = endOfComment(text, from: at)
       } else {

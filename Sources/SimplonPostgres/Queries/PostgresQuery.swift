@@ -12,6 +12,8 @@ import SimplonCore
 public struct PostgresQuery: ExpressibleByStringInterpolation, Sendable {
   var sql: String
   var parameters = PostgresParameters()
+  /// Whether the server only says what the statement would give, and does not run it.
+  var isDescription = false
 
   /// Makes a statement without parameters from a literal.
   public init(stringLiteral value: String) { self.sql = value }

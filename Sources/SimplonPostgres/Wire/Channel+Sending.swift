@@ -109,6 +109,7 @@ extension Channel {
       guard PQsendPrepare(connection, name, query.sql, count, query.parameters.types) == 1 else { return false }
     }
     flight.steps.append(.statement(key, name: name, isNew: known == nil, isAside: isAside))
+    if query.isDescription { return PQsendDescribePrepared(connection, name) == 1 }
     return query.parameters.withPointers { values, lengths, formats in
       PQsendQueryPrepared(connection, name, count, values, lengths, formats, 1) == 1
     }

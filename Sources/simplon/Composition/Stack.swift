@@ -40,6 +40,10 @@ struct Stack {
     var sandboxes: Int?
     /// Runs programs without a sandbox where none can be made.
     var allowUnsandboxed = false
+    /// What steps may use by name.
+    var connectors: [Connector] = []
+    /// Where the tool `http` may send requests.
+    var egress = EgressRules.closed
     /// What prompts are put to.
     var models: ModelSettings
   }
@@ -74,9 +78,12 @@ struct Stack {
 
     var doors = [any Service]()
     if let sandbox {
-      let tools = ToolBox(sandbox: sandbox, blobs: blobs, logger: logger)
+      let connectors = Connectors(settings.connectors, logger: logger)
+      services.append(connectors)
       let transport = ModelTransport()
       services.append(transport)
+      let tools = ToolBox(
+        sandbox: sandbox, blobs: blobs, connectors: connectors, egress: settings.egress, logger: logger)
       doors.append(
         Worker(
           configuration: settings.worker, engine: engine, tools: tools, models: settings.models.router(transport),

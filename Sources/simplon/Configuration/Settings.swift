@@ -2,7 +2,7 @@ import SimplonCore
 
 /// Every key there is. A test prints this list to `docs/configuration.md` and compares.
 extension Setting {
-  static let all: [Setting] = database + project + server + worker + models + logging + notYet
+  static let all: [Setting] = database + project + server + worker + tools + models + logging + notYet
 
   // MARK: The agents' database
 
@@ -121,6 +121,20 @@ extension Setting {
   static let unsandboxed = Setting(
     name: "SIMPLON_ALLOW_UNSANDBOXED", kind: .flag, fallback: "false",
     summary: "Runs programs without a sandbox where none can be made. Whoever may create runs then rules the machine.")
+
+  // MARK: What tools may reach
+
+  static let tools = [egressAllow, egressAllowPrivate, connectors]
+  static let egressAllow = Setting(
+    name: "SIMPLON_EGRESS_ALLOW", kind: .list, fallback: "",
+    summary: "Hosts that the tool http may call: `api.example.com`, `*.example.com` or `*`, on ports 80 and 443 or "
+      + "with `:port`. Not set: none. See docs/plans.md.")
+  static let egressAllowPrivate = Setting(
+    name: "SIMPLON_EGRESS_ALLOW_PRIVATE", kind: .flag, fallback: "false",
+    summary: "Lets those hosts be on this machine or in private networks too.")
+  static let connectors = Setting(
+    name: "SIMPLON_CONNECTORS", kind: .text, isSecret: true,
+    summary: "What steps may use by name, with credentials that they never see; a JSON array, see docs/plans.md.")
 
   // MARK: Models
 

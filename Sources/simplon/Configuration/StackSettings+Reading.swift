@@ -84,7 +84,11 @@ extension Stack.Settings {
       issuers: issuers, keys: keys, server: server, worker: configuration,
       callerTimeout: try reader.duration(.statementTimeout) ?? .seconds(10), files: "\(data)/files",
       scratch: "\(data)/work", sandboxes: try reader.integer(.sandboxes),
-      allowUnsandboxed: try reader.flag(.unsandboxed), models: try ModelSettings(reader))
+      allowUnsandboxed: try reader.flag(.unsandboxed),
+      connectors: try Connector.list(parsing: reader.text(.connectors) ?? ""),
+      egress: try EgressRules(
+        reader.list(.egressAllow), allowsPrivate: try reader.flag(.egressAllowPrivate)),
+      models: try ModelSettings(reader))
   }
 
   private static func rate(_ perSecond: Int?) -> ServerConfiguration.Rate? {

@@ -99,7 +99,7 @@ import Testing
     ("id: \(String(repeating: "a", count: 65)), tool: noop", "plan.invalid", "id"),
     ("id: a", "plan.invalid", "tool"), ("id: a, tool: 1", "plan.invalid", "tool"),
     ("id: a, tool: nope", "plan.unknown_tool", "nope"),
-    ("id: a, tool: http", "plan.not_supported", "http"),
+    ("id: a, tool: ask", "plan.not_supported", "ask"),
     ("id: a, tool: memory.add", "plan.not_supported", "memory.add"),
     ("id: a, tool: noop, approval: true", "plan.not_supported", "approval"),
     ("id: a, tool: noop, approval: 1", "plan.invalid", "approval"),

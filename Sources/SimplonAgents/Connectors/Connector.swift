@@ -1,0 +1,72 @@
+import FoundationEssentials
+import SimplonCore
+
+/// Something outside that the operator has declared, with its own credentials, for steps to use by its name.
+///
+/// What it prints is its name alone.
+package struct Connector: Sendable, CustomStringConvertible {
+  enum Kind: Sendable {
+    case http(HTTPConnector)
+    case postgres(PostgresConnector)
+  }
+
+  /// What steps call it.
+  package let name: String
+  /// Whose runs may use it; nil: everybody's.
+  let users: Set<UUID>?
+  let kind: Kind
+
+  package var description: String { "connector \(name)" }
+
+  /// Whether a run of that user may use it; a run of the service only where everybody's may.
+  func serves(_ user: UUID?) -> Bool {
+    guard let users else { return true }
+    return user.map { users.contains($0) } ?? false
+  }
+}
+
+/// An HTTP service with headers that nobody sees.
+struct HTTPConnector: Sendable {
+  /// Steps name paths below it; its origin gets the headers.
+  let baseURL: EgressURL
+  /// Names in lower case.
+  let headers: [(name: String, value: String)]
+  let methods: Set<String>
+  /// Whether its host may be in a private network.
+  let allowsPrivate: Bool
+
+  /// The texts that no output may hold: the headers' values, and what follows a scheme such as `Bearer`.
+  ///
+  /// Shorter ones than eight bytes could be any word.
+  var secrets: [String] {
+    headers.flatMap { [$0.value] + $0.value.split(separator: " ").dropFirst().map(String.init) }
+      .filter { $0.utf8.count >= 8 }
+  }
+
+  /// The URL of a path below the base.
+  ///
+  /// - Throws: `tool.input` for one that leads out of it.
+  func url(_ path: String) throws(SimplonError) -> EgressURL {
+    let isBelow = path.hasPrefix("/") && !path.contains("?") && !path.contains("#") && !path.contains("\\")
+    let names = path.lowercased().replacing("%2e", with: ".").replacing("%2f", with: "/")
+      .split(separator: "/", omittingEmptySubsequences: false)
+    guard isBelow, !names.contains("."), !names.contains("..") else {
+      throw SimplonError(
+        .toolInput, "\"path\" must begin with / and lead nowhere above it, with no ?, # or backslash",
+        hint: "A query goes into `query`.")
+    }
+    let base = baseURL.path.hasSuffix("/") ? String(baseURL.path.dropLast()) : baseURL.path
+    return try EgressURL(baseURL.origin + base + path)
+  }
+}
+
+/// A PostgreSQL with a login of its own.
+struct PostgresConnector: Sendable {
+  let dsn: String
+  let isReadOnly: Bool
+  /// Whether the database has a table `simplon_effects`, so that a write happens exactly once.
+  let hasEffects: Bool
+  let statementTimeout: Duration
+  /// Rows that one call gives at most.
+  let rowLimit: Int
+}

@@ -1,0 +1,86 @@
+import FoundationEssentials
+package import Logging
+import ServiceLifecycle
+import SimplonCore
+import SimplonPostgres
+import Synchronization
+
+/// The operator's connectors by name, and the databases behind them while they are in use.
+///
+/// A database is connected to at its first use. Whoever uses connectors has to end first: the databases go with
+/// ``run()``.
+package final class Connectors: Service {
+  /// None.
+  package static let none = Connectors([], logger: Logger(label: "simplon") { _ in SwiftLogNoOpLogHandler() })
+
+  private let byName: [String: Connector]
+  private let clients = Mutex([String: PostgresClient]())
+  private let made: AsyncStream<PostgresClient>
+  private let making: AsyncStream<PostgresClient>.Continuation
+  private let logger: Logger
+
+  /// Takes what ``Connector/list(parsing:)`` has read.
+  package init(_ connectors: [Connector], logger: Logger) {
+    byName = Dictionary(connectors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    (made, making) = AsyncStream.makeStream(of: PostgresClient.self)
+    self.logger = logger
+  }
+
+  /// Keeps the databases connected until graceful shutdown or cancellation; it can run once.
+  package func run() async throws {
+    await withGracefulShutdownHandler {
+      await withDiscardingTaskGroup { group in
+        for await client in self.made { group.addTask { try? await client.run() } }
+        group.cancelAll()
+      }
+    } onGracefulShutdown: {
+      self.making.finish()
+    }
+  }
+
+  /// What a write on a connector would do if it were repeated.
+  func effectOfWriting(on name: String) -> EffectKind {
+    if case .postgres(let connector)? = byName[name]?.kind, connector.hasEffects { .reconcile } else { .manual }
+  }
+
+  /// The HTTP service of that name.
+  ///
+  /// - Throws: `tool.connector` when there is none for the user's runs; whether there is one for others is not told.
+  func http(_ name: String, for user: UUID?) throws(SimplonError) -> HTTPConnector {
+    guard let connector = byName[name], connector.serves(user), case .http(let http) = connector.kind else {
+      throw missing(name, "http")
+    }
+    return http
+  }
+
+  /// The database of that name, and a client of it.
+  ///
+  /// - Throws: like ``http(_:for:)``.
+  func postgres(_ name: String, for user: UUID?) throws(SimplonError) -> (PostgresConnector, PostgresClient) {
+    guard let connector = byName[name], connector.serves(user), case .postgres(let postgres) = connector.kind else {
+      throw missing(name, "postgres")
+    }
+    return (postgres, client(name, postgres))
+  }
+
+  private func client(_ name: String, _ connector: PostgresConnector) -> PostgresClient {
+    clients.withLock { clients in
+      if let client = clients[name] { return client }
+      var configuration = PostgresConfiguration(dsn: connector.dsn)
+      configuration.sharedConnections = 1
+      configuration.exclusiveConnections = 4
+      configuration.statementTimeout = connector.statementTimeout
+      configuration.applicationName = "simplon connector \(name)"
+      let client = PostgresClient(configuration: configuration, logger: logger)
+      clients[name] = client
+      making.yield(client)
+      return client
+    }
+  }
+
+  private func missing(_ name: String, _ kind: String) -> SimplonError {
+    SimplonError(
+      .toolConnector, "there is no connector \"\(name.prefix(64))\" of kind \(kind) for this run",
+      hint: "The operator declares connectors, and whose runs may use them, in SIMPLON_CONNECTORS.")
+  }
+}
