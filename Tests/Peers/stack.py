@@ -173,6 +173,10 @@ class Stack:
         person = person or agent.someone()
         return agent.Caller(self.url, self.token(person), person)
 
+    def service(self) -> agent.Caller:
+        """The service, by the project's key."""
+        return agent.Caller(self.url, self.ready["service_role_key"])
+
     def login(self, name: str) -> str:
         """A connection string for one of the cluster's logins: its password lies in the data folder."""
         password = json.loads((self.data / "state.json").read_text())["passwords"][name]

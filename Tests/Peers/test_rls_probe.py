@@ -4,6 +4,7 @@ It walks the catalog, so that a table, a partition or a function that somebody a
 """
 
 import json
+import time
 import uuid
 
 import psycopg
@@ -28,8 +29,22 @@ def probe(stack):
 
 
 @pytest.fixture
-def victim(ada):
-    """Somebody with rows in every table that a run fills."""
+def victim(stack, ada):
+    """Somebody with rows in every table that a run, a typed task and an agent of one's own fill."""
+    service = stack.service()
+    agent = f"agent-{someone()}"
+    period = {"period_start": "%Y-%m-%dT%H:00:00Z", "period_end": "%Y-%m-%dT%H:59:59Z"}
+    now = time.gmtime()
+    for path, body in (
+        ("agents", {"agent_id": agent, "user_id": ada.person}),
+        (f"agents/{agent}/tasks", None),
+        ("metrics", {"agent_id": agent} | {name: time.strftime(form, now) for name, form in period.items()}),
+        ("system-health", {"component": "probe", "status": "healthy"}),
+    ):
+        caller = service if body else ada
+        answer = caller.http.post(f"/api/v1/{path}", json=body or {"task_type": "secret", "plan": noop(1)})
+        assert answer.status_code == 201, answer.text
+    service.http.close()
     run = ada.finished({**shell("echo secret > secret.txt; echo secret"), "artifacts": ["*.txt"]})
     assert run["status"] == "completed"
     ada.create(prompt="a secret prompt")
@@ -95,12 +110,13 @@ def test_no_row_of_somebody_else_can_be_read(probe, database, victim, role):
             with probe.transaction(force_rollback=True):
                 become(probe, role, person)
                 if owner:
-                    query = sql.SQL("select count(*) from {} where user_id is distinct from %s").format(
-                        sql.Identifier(schema, table)
-                    )
-                    foreign = probe.execute(query, (person,)).fetchone()[0]
-                    shared = table in ("agent_instances", "system_health")
-                    assert foreign == 0 or shared, f"{role} reads {foreign} foreign rows of {schema}.{table}"
+                    # What is nobody's is for all signed-in users to read, in these tables.
+                    shared = table in ("agent_instances", "agent_metrics", "system_health")
+                    query = sql.SQL(
+                        "select count(*) from {} where user_id is distinct from %s and (user_id is not null or not %s)"
+                    ).format(sql.Identifier(schema, table))
+                    foreign = probe.execute(query, (person, shared)).fetchone()[0]
+                    assert foreign == 0, f"{role} reads {foreign} foreign rows of {schema}.{table}"
                 else:
                     assert not rows, f"{role} reads {schema}.{table}, whose rows belong to nobody"
 
@@ -211,6 +227,12 @@ def test_no_function_of_the_engine_can_be_called_by_a_caller_beyond_the_few_that
         "sweep",
         "make_log_partitions",
         "drop_log_partitions",
+        "make_month_partitions",
+        "drop_event_partitions",
+        "roll_up_metrics",
+        "archive_metrics",
+        "find_agent",
+        "audit",
     }
     assert not names & engine, names & engine
     public = database.execute(
@@ -256,9 +278,10 @@ def test_every_table_that_callers_reach_has_forced_row_level_security(database):
 def test_a_partition_read_directly_gives_nothing(probe, database, victim):
     partitions = database.execute(
         """select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-        where i.inhparent = 'public.agent_task_logs'::regclass"""
+        where i.inhparent in ('public.agent_task_logs'::regclass, 'public.agent_metrics'::regclass,
+          'public.observability_events'::regclass)"""
     ).fetchall()
-    assert len(partitions) >= 3
+    assert len(partitions) >= 9
     for (name,) in partitions:
         for role in ("anon", "authenticated"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), probe.transaction(force_rollback=True):

@@ -4,7 +4,9 @@ Made-up ids find nothing, so half of the requests ask for a run, and a file, tha
 something are held against their schemas too.
 """
 
+import datetime
 import os
+import uuid
 
 import hypothesis
 import pytest
@@ -27,15 +29,21 @@ EXAMPLES = 400 if os.environ.get("SIMPLON_LONG_TESTS") else 40
 
 @pytest.fixture(scope="module")
 def owned(stack):
-    """Somebody's token, run and file."""
-    caller = stack.caller()
+    """Somebody's token, run, file and agent, and the service's key."""
+    caller, service = stack.caller(), stack.service()
+    agent = service.http.post("/api/v1/agents", json={"agent_id": f"agent-{caller.person}"}).json()["agent_id"]
     run = caller.finished({**shell("echo said; echo wrong >&2; echo kept > kept.txt"), "artifacts": ["*.txt"]})
     yield {
         "bearer": caller.http.headers["Authorization"],
         "run": run["run_id"],
         "artifact": run["artifacts"]["items"][0]["id"],
+        "service": service.http.headers["Authorization"],
+        "agent": agent,
+        "wake": lambda: service.http.patch(f"/api/v1/agents/{agent}", json={"status": "idle"}),
+        "report": lambda: service.http.post("/api/v1/executions", json=report(agent)).json()["task_id"],
     }
     caller.http.close()
+    service.http.close()
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +51,21 @@ def document(stack):
     return schemathesis.openapi.from_url(f"{stack.url}/openapi.json")
 
 
+def report(agent: str) -> dict:
+    return {"agent_id": agent, "task_id": f"task-{uuid.uuid4()}", "task_type": "t"}
+
+
 def point(case, owned: dict) -> None:
     """Makes a request ask for what is there."""
-    if "id" in (case.path_parameters or {}):
-        case.path_parameters["id"] = owned["artifact"]
+    places = case.path_parameters or {}
+    if "id" in places:
+        places["id"] = owned["artifact"]
+    if "agent_id" in places:
+        places["agent_id"] = owned["agent"]
+    if "task_id" in places:
+        places["task_id"] = owned["report"]()
+    if case.method == "POST" and case.path.startswith("/api/v1") and isinstance(case.body, dict):
+        point_registry(case.path, case.body, owned)
     for part in (case.query, case.body):
         if isinstance(part, dict):
             if "run_id" in part:
@@ -62,6 +81,21 @@ def point(case, owned: dict) -> None:
                 part.update({"action": action} | ({"prompt": "x"} if action == "create" else {"run_id": owned["run"]}))
 
 
+def point_registry(path: str, body: dict, owned: dict) -> None:
+    """Makes a request to write what can be written."""
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    if path.endswith("/tasks"):
+        owned["wake"]()  # a change before may have put it into maintenance
+        body.clear()
+        body.update({"task_type": "t", "prompt": "x"})
+    elif path.endswith("/executions"):
+        body.clear()
+        body.update(report(owned["agent"]))
+    elif path.endswith("/metrics"):
+        body.update({"agent_id": owned["agent"], "period_start": now.isoformat()})
+        body["period_end"] = (now + datetime.timedelta(hours=1)).isoformat()
+
+
 def test_every_operation_answers_as_it_is_described_and_each_succeeds_for_what_is_there(document, owned):
     operations = [found.ok() for found in document.get_all_operations()]
     assert len(operations) > 10
@@ -71,7 +105,8 @@ def test_every_operation_answers_as_it_is_described_and_each_succeeds_for_what_i
         @hypothesis.given(case=operation.as_strategy(), there=strategies.booleans())
         @hypothesis.settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
         def check(case, there):
-            case.headers = {**(case.headers or {}), "Authorization": owned["bearer"]}
+            bearer = owned["service" if "/api/v1/" in operation.path else "bearer"]
+            case.headers = {**(case.headers or {}), "Authorization": bearer}
             if there:
                 point(case, owned)
             answer = case.call_and_validate(

@@ -62,7 +62,8 @@ package struct Readiness: Sendable {
         'events_have_a_place', simplon.has_log_partition(simplon.uuid_v7()),
         'tables_accessible', (select json_object_agg(name, coalesce(has_table_privilege(to_regclass(name), 'select'), false))
           from unnest(array['agent_instances', 'agent_executions', 'agent_runs', 'agent_steps', 'agent_messages',
-            'agent_artifacts', 'agent_task_queue', 'agent_task_logs', 'system_health']) as name))::text
+            'agent_artifacts', 'agent_task_queue', 'agent_task_logs', 'agent_metrics', 'system_health',
+            'observability_events']) as name))::text
       """, as: PostgresSession(statementTimeout: limit))
     return try rows.first.map { try JSON(parsing: try $0.decode(String.self)) } ?? .null
   }

@@ -21,6 +21,8 @@ package struct CreateRun: Sendable {
   package var projectID: UUID?
   /// Whether the run starts at once.
   package var start: Bool
+  /// What makes it a typed task of the agent that it names; read by ``TaskRequest``.
+  var task: JSON?
 
   /// Reads a request body; the member `action` must be taken out before.
   ///
@@ -75,6 +77,9 @@ package struct CreateRun: Sendable {
     members["metadata"] = metadata
     members["project_id"] = projectID.map { .string($0.uuidString) }
     if !start { members["start"] = false }
+    members["task"] = task
+    members["task_id"] = task?["task_id"]
+    members["priority"] = task?["priority"]
     return .object(members)
   }
 
@@ -97,6 +102,8 @@ package struct RunReceipt: Sendable {
   package let createdAt: String
   /// False when the same idempotency key had made it before.
   package let isNew: Bool
+  /// The typed task that it does.
+  package let taskID: String?
 }
 
 /// What a caller can do to a run of its own.

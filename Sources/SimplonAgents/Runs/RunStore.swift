@@ -15,14 +15,23 @@ struct RunStore: Sendable {
   }
 
   func create(_ request: JSON, key: String?, hash: [UInt8]?, as caller: Principal) async throws -> RunReceipt {
-    let rows = try await client.query(
+    let engine = Int32(AgentSchema.engineVersion)
+    let query: PostgresQuery =
+      request["task"] == nil
+      ? """
+      select run_id, status, to_json(created_at) #>> '{}', is_new, null::text
+      from simplon.create_run(\(request), \(key), \(hash), \(engine))
       """
-      select run_id, status, to_json(created_at) #>> '{}', is_new
-      from simplon.create_run(\(request), \(key), \(hash), \(Int32(AgentSchema.engineVersion)))
-      """, as: session(caller))
-    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.create_run") }
-    let (id, status, at, isNew) = try row.decode(UUID.self, String.self, String.self, Bool.self)
-    return RunReceipt(runID: id, status: status, createdAt: at, isNew: isNew)
+      : """
+      select run_id, status, to_json(created_at) #>> '{}', is_new, task_id
+      from simplon.create_task(\(request), \(key), \(hash), \(engine))
+      """
+    guard let row = try await client.query(query, as: session(caller)).first else {
+      throw SimplonError.noRow(from: "simplon.create_run")
+    }
+    let (id, status, at, isNew, task) = try row.decode(
+      UUID.self, String.self, String.self, Bool.self, String?.self)
+    return RunReceipt(runID: id, status: status, createdAt: at, isNew: isNew, taskID: task)
   }
 
   func act(_ action: RunAction, on run: UUID, as caller: Principal) async throws -> String {

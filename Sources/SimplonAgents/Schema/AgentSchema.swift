@@ -49,6 +49,15 @@ package enum AgentSchema {
     migration(
       "20260113000013", "realtime", PackageResources._0260113000013_realtime_sql,
       PackageResources._0260113000013_realtime_undo_sql),
+    migration(
+      "20260113000020", "agent_metrics", PackageResources._0260113000020_agent_metrics_sql,
+      PackageResources._0260113000020_agent_metrics_undo_sql),
+    migration(
+      "20260113000021", "observability_events", PackageResources._0260113000021_observability_events_sql,
+      PackageResources._0260113000021_observability_events_undo_sql),
+    migration(
+      "20260113000022", "registry_functions", PackageResources._0260113000022_registry_functions_sql,
+      PackageResources._0260113000022_registry_functions_undo_sql),
   ]
 
   /// The version of the engine in this binary: a run made by a newer one is left to newer workers.

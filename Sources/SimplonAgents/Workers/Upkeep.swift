@@ -12,16 +12,21 @@ struct Upkeep: Sendable {
   let blobs: BlobStore
   let configuration: WorkerConfiguration
   let logger: Logger
+  /// How well this machine confines programs, for what is written down of the system's health.
+  var sandbox: SandboxLevel?
 
   /// One round; every worker makes one each hour.
   func run() async throws {
     _ = try await client.query("select simplon.make_log_partitions()")
+    _ = try await client.query("select simplon.make_month_partitions('observability_events', 0)")
+    _ = try await client.query("select simplon.make_month_partitions('agent_metrics', 1)")
     _ = try await client.query("select simplon.sweep()")
     if let age = configuration.logRetention {
       _ = try await client.query(
         "select simplon.drop_log_partitions(\(age.milliseconds) * interval '1 ms')")
     }
     if let age = configuration.runRetention { try await deleteRuns(olderThan: age) }
+    try await applyRetention()
     try await sweepFiles()
   }
 
@@ -64,7 +69,8 @@ struct Upkeep: Sendable {
     if removed > 0 { logger.info("files that nothing refers to were removed", metadata: ["files": "\(removed)"]) }
   }
 
-  private func hasTurn(at name: String, every pause: Duration) async throws -> Bool {
+  /// Whether it is for this worker to do what all of them together do once in that time.
+  func hasTurn(at name: String, every pause: Duration) async throws -> Bool {
     let rows = try await client.query(
       "select from simplon.take_turn(\(name), \(pause.milliseconds) * interval '1 ms') as t (mine) where mine")
     return !rows.isEmpty

@@ -55,7 +55,9 @@ package final class Worker: Service {
     logger[metadataKey: "worker"] = "\(id.uuidString.lowercased())"
     self.logger = logger
     self.settler = Settler(store: runs, logger: logger)
-    self.upkeep = Upkeep(client: engine, blobs: tools.blobs, configuration: configuration, logger: logger)
+    self.upkeep = Upkeep(
+      client: engine, blobs: tools.blobs, configuration: configuration, logger: logger,
+      sandbox: tools.sandbox.level)
   }
 
   /// How many runs it holds now.
@@ -72,6 +74,7 @@ package final class Worker: Service {
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.recover() } }
         group.addTask { await self.every(.seconds(3600)) { try await self.upkeep.run() } }
         group.addTask { await self.every(.seconds(3600)) { try await self.takeUpPrompts() } }
+        group.addTask { await self.every(.seconds(60)) { try await self.upkeep.watch() } }
         while await !self.calls.take().isEmpty, !self.isDraining.withLock({ $0 }) {
           for (claim, holding) in await self.claim() { group.addTask { await self.execute(claim, holding) } }
         }
@@ -222,6 +225,13 @@ package struct WorkerConfiguration: Sendable {
   package var logRetention: Duration?
   /// How long finished runs are kept, with all that is theirs; nil keeps them for ever.
   package var runRetention: Duration?
+  /// How long metrics of agents are kept per hour, before they are archived as one a day, and readings of the system's
+  /// health at all; nil keeps them for ever.
+  package var metricRetention: Duration?
+  /// How long the audit log is kept; nil keeps it for ever.
+  package var auditRetention: Duration?
+  /// After how long without a sign of life a registered agent is offline.
+  package var agentTimeout = Duration.seconds(300)
   /// The name that others see, such as the host's.
   package var name: String
   /// The binary's version.

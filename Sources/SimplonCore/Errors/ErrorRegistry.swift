@@ -8,6 +8,7 @@ extension SimplonError.Code {
     .authMissing, .authInvalid, .authExpired, .authForbidden, .authTicket, .authIssuerUnreachable,
     .runNotFound, .runState, .runLogsExpired, .runStale, .runArtifactConflict, .runArtifactNotFound, .runInterrupted,
     .runUnknownEffect, .runLimit,
+    .agentNotFound, .agentState, .executionNotFound, .executionState,
     .planInvalid, .planCycle, .planUnknownTool, .planReference, .planTooLarge, .planNotSupported, .planInput,
     .planExpression,
     .toolFailed, .toolTimeout, .toolInput, .toolUnavailable, .toolLimit, .toolPath,
@@ -68,6 +69,15 @@ extension SimplonError.Code {
     "run.unknown_effect", status: 409, "It is unknown whether an effect happened; it is not repeated blindly.")
   public static let runLimit = Self(
     "run.limit", status: 422, "The run has taken as many questions or steps as it may.")
+
+  // agent.*, execution.*: the registry
+  public static let agentNotFound = Self(
+    "agent.not_found", status: 404, "There is no such agent that the caller may see.")
+  public static let agentState = Self("agent.state", status: 409, "The agent's state does not allow it.")
+  public static let executionNotFound = Self(
+    "execution.not_found", status: 404, "There is no such execution of the caller.")
+  public static let executionState = Self(
+    "execution.state", status: 409, "The execution has ended, follows a run, or its name is taken.")
 
   // plan.*
   public static let planInvalid = Self("plan.invalid", status: 400, "The plan is not well-formed.")

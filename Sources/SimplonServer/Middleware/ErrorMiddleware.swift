@@ -41,12 +41,6 @@ struct ErrorMiddleware: RouterMiddleware {
     let methods = table.methods(at: path)
     context.coreContext.endpointPath.value = nil
     guard !methods.isEmpty else {
-      if let later = table.later(at: path) {
-        return render(
-          SimplonError(
-            .requestNotSupported, "\(later) is not there yet", hint: "GET /openapi.json lists the paths",
-            details: ["path": .string(later)]), path, context)
-      }
       return render(
         SimplonError(.requestNotFound, "there is nothing at this path", hint: "GET /openapi.json lists the paths"),
         path, context)

@@ -8,11 +8,15 @@ enum OpenAPIDocument {
   /// Makes the document.
   static func make(version: String, routes: [Route]) -> JSON {
     var paths = [String: JSON]()
-    var schemas = Dictionary(Schema.answers, uniquingKeysWith: { first, _ in first })
+    var schemas = Dictionary(Schema.answers + Schema.registry, uniquingKeysWith: { first, _ in first })
     for route in routes {
-      for shape in route.shapes { schemas[shape.name] = schema(of: shape, without: route.parameters) }
+      // What comes in a query alone has no schema as a whole.
+      for shape in route.shapes where route.methods != [.get] {
+        schemas[shape.name] = schema(of: shape, without: route.parameters)
+      }
       for path in route.paths {
-        var item = [String: JSON]()
+        // Several routes may stand at one path, each with methods of its own.
+        var item = paths[path]?.object ?? [:]
         for method in route.methods {
           item[method.rawValue.lowercased()] = operation(route, method, isFunction: path == route.functionPath)
         }
@@ -51,7 +55,7 @@ enum OpenAPIDocument {
     ]
     let parameters = parameters(of: route, method)
     if !parameters.isEmpty { operation["parameters"] = .array(parameters) }
-    if method == .post { operation["requestBody"] = body(of: route) }
+    if method == .post || method == .patch { operation["requestBody"] = body(of: route) }
     return .object(operation)
   }
 

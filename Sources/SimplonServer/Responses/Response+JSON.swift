@@ -14,7 +14,9 @@ extension Response {
   }
 
   /// A JSON answer whose text is ready.
-  static func json(text: String) -> Response { json(ByteBuffer(string: text)) }
+  static func json(text: String, status: HTTPResponse.Status = .ok) -> Response {
+    json(ByteBuffer(string: text), status: status)
+  }
 
   /// A JSON answer whose bytes are ready.
   static func json(_ text: ByteBuffer, status: HTTPResponse.Status = .ok) -> Response {

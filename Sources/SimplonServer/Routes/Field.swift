@@ -1,4 +1,5 @@
 import FoundationEssentials
+import SimplonAgents
 import SimplonCore
 
 /// One field of a request: what the handler may rely on and what the OpenAPI document says, from one declaration.
@@ -7,7 +8,13 @@ struct Field: Sendable {
   enum Kind: Sendable {
     /// Text of at most so many bytes.
     case text(maximum: Int)
+    /// The name of an agent, a task or a type of task.
+    case name
     case uuid
+    /// A moment, as RFC 3339 writes it.
+    case time
+    /// A number that may have a fraction.
+    case number(ClosedRange<Double>)
     case integer(ClosedRange<Int>)
     case boolean
     /// One of these words; a word of `later` is refused as not there yet.
@@ -33,7 +40,10 @@ struct Field: Sendable {
       throw SimplonError(
         .requestTooLarge, "\"\(name)\" must be \(expectation)",
         details: ["field": .string(name), "limit_bytes": .integer(maximum)])
+    case (.name, .string(let text)) where AgentWords.isName(text): return
     case (.uuid, .string(let text)) where UUID(uuidString: text) != nil: return
+    case (.time, .string(let text)) where RFC3339.microseconds(text) != nil: return
+    case (.number(let range), .number(let text)) where Double(text).map(range.contains) == true: return
     case (.integer(let range), .number) where value.integer.map(range.contains) == true: return
     case (.boolean, .bool), (.object, .object): return
     case (.choice(let words, _), .string(let text)) where words.contains(text): return
@@ -49,10 +59,10 @@ struct Field: Sendable {
   /// Reads the value out of a query, where everything is text; nil when it cannot be of the kind.
   func value(ofQuery text: String) -> JSON? {
     switch kind {
-    case .text, .uuid, .choice: .string(text)
+    case .text, .name, .uuid, .time, .choice: .string(text)
     case .integer: Int(text) == nil ? nil : .number(text)
     case .boolean: text == "true" ? true : text == "false" ? false : nil
-    case .texts, .object: try? JSON(parsing: text)
+    case .number, .texts, .object: try? JSON(parsing: text)
     }
   }
 
@@ -60,7 +70,10 @@ struct Field: Sendable {
   var expectation: String {
     switch kind {
     case .text(let maximum): "a string of at most \(maximum) bytes"
+    case .name: "1 to 200 of A-Z a-z 0-9 . _ ~ -, the first a letter or a digit"
     case .uuid: "a UUID"
+    case .time: "a time such as 2026-11-20T23:16:00Z"
+    case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
     case .integer(let range): "an integer from \(range.lowerBound) to \(range.upperBound)"
     case .boolean: "true or false"
     case .choice(let words, _): words.count == 1 ? "\"\(words[0])\"" : "one of " + words.joined(separator: ", ")
@@ -78,7 +91,11 @@ struct Field: Sendable {
   var schema: JSON {
     switch kind {
     case .text(let maximum): ["type": "string", "maxLength": .integer(maximum)]
+    case .name: ["type": "string", "pattern": .string(AgentWords.namePattern)]
     case .uuid: ["type": "string", "format": "uuid"]
+    case .time: ["type": "string", "format": "date-time"]
+    case .number(let range):
+      ["type": "number", "minimum": .number("\(range.lowerBound)"), "maximum": .number("\(range.upperBound)")]
     case .integer(let range):
       ["type": "integer", "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound)]
     case .boolean: ["type": "boolean"]

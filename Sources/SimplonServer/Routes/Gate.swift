@@ -69,11 +69,11 @@ struct Gate: Sendable {
   private func members(_ route: Route, _ request: Request, _ context: ServerContext) async throws -> [String: JSON] {
     var query = try Query(request.uri.query ?? "")
     var members: [String: JSON]
-    if request.method == .post {
+    if request.method == .post || request.method == .patch {
       query.drop("forceFunctionRegion")  // Supabase's clients add it to every call that names a region
       guard query.isEmpty else {
         var refusal = Shape.unknown(query.names, known: [])
-        refusal.hint = "a POST takes its fields from the JSON body"
+        refusal.hint = "a \(request.method.rawValue) takes its fields from the JSON body"
         throw refusal
       }
       members = try await Body.members(of: request, on: context.channel)

@@ -6,11 +6,6 @@ import SimplonCore
 ///
 /// What is not here does not exist: neither in the router nor in the OpenAPI document.
 struct RouteTable: Sendable {
-  /// Paths, with all that is below them, that a later version answers.
-  private static let later = [
-    "/api/v1/agents", "/api/v1/executions", "/api/v1/metrics", "/api/v1/system-health",
-  ]
-
   let routes: [Route]
 
   init(
@@ -36,6 +31,13 @@ struct RouteTable: Sendable {
       .ticket(door.runs),
       .artifact(door.runs, configuration, reading),
       .why(door.runs),
+      .agents(door.registry), .registerAgent(door.registry),
+      .agent(door.registry), .changeAgent(door.registry),
+      .agentTasks(door.registry), .runTask(door.registry),
+      .executions(door.registry), .reportExecution(door.registry),
+      .execution(door.registry), .changeExecution(door.registry),
+      .agentMetrics(door.registry), .reportMetrics(door.registry),
+      .systemHealth(door.registry), .recordHealth(door.registry),
     ]
   }
 
@@ -64,18 +66,16 @@ struct RouteTable: Sendable {
     return router
   }
 
-  /// The path that a later version answers and that this path is, or is below.
-  func later(at path: String) -> String? { Self.later.first { path == $0 || path.hasPrefix($0 + "/") } }
-
   /// The methods that some route takes at a path; empty when none is there.
   func methods(at path: String) -> [HTTPRequest.Method] {
     let segments = path.split(separator: "/")
-    for route in routes {
-      for pattern in route.paths.map({ $0.split(separator: "/") }) where pattern.count == segments.count {
-        guard zip(pattern, segments).allSatisfy({ $0 == $1 || $0.hasPrefix("{") }) else { continue }
-        return route.methods + (route.isSafe && route.methods.contains(.get) ? [.head] : [])
-      }
+    func isThere(_ pattern: String) -> Bool {
+      let pattern = pattern.split(separator: "/")
+      return pattern.count == segments.count
+        && zip(pattern, segments).allSatisfy { $0 == $1 || $0.hasPrefix("{") }
     }
-    return []
+    return routes.filter { $0.paths.contains(where: isThere) }.flatMap { route in
+      route.methods + (route.isSafe && route.methods.contains(.get) ? [.head] : [])
+    }
   }
 }

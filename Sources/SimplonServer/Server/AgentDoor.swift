@@ -5,14 +5,17 @@ package import SimplonIdentity
 package struct AgentDoor: Sendable {
   /// The use cases behind the agent API.
   let runs: Runs
+  /// The use cases behind `/api/v1`.
+  let registry: Registry
   /// Gives a run's events as they are written.
   let streams: LogStreams
   /// Turns tokens into principals.
   let authenticator: Authenticator
 
   /// Makes a door; `streams` must itself be running.
-  package init(runs: Runs, streams: LogStreams, authenticator: Authenticator) {
+  package init(runs: Runs, registry: Registry, streams: LogStreams, authenticator: Authenticator) {
     self.runs = runs
+    self.registry = registry
     self.streams = streams
     self.authenticator = authenticator
   }

@@ -96,7 +96,8 @@ struct Stack {
         callers: callers, engine: engine, statementTimeout: settings.callerTimeout, tools: ToolBox.catalog,
         blobs: blobs, wakeUp: wakeUp)
       door = AgentDoor(
-        runs: runs, streams: streams,
+        runs: runs,
+        registry: Registry(callers: callers, statementTimeout: settings.callerTimeout, runs: runs), streams: streams,
         authenticator: try Authenticator(issuers: settings.issuers, keys: settings.keys))
       services.append(streams)
     }

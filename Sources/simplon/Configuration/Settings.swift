@@ -96,7 +96,10 @@ extension Setting {
 
   // MARK: The worker
 
-  static let worker = [data, slots, sandboxes, lease, grace, logRetention, runRetention, unsandboxed]
+  static let worker = [
+    data, slots, sandboxes, lease, grace, logRetention, runRetention, metricRetention, auditRetention, agentTimeout,
+    unsandboxed,
+  ]
   static let data = Setting(
     name: "SIMPLON_DATA", kind: .text, fallback: ".simplon",
     summary: "The folder for files and work folders; workers and API share it, also across hosts.")
@@ -118,6 +121,16 @@ extension Setting {
   static let runRetention = Setting(
     name: "SIMPLON_RUN_RETENTION", kind: .duration(.seconds(86_400)...(.seconds(315_360_000))),
     summary: "How long finished runs are kept, with their steps, events and files; not set: for ever.")
+  static let metricRetention = Setting(
+    name: "SIMPLON_METRIC_RETENTION", kind: .duration(.seconds(86_400)...(.seconds(315_360_000))),
+    summary: "How long agents' metrics are kept per hour, by whole months, before they are archived as one a day; "
+      + "and how long readings of the system's health are kept; not set: for ever.")
+  static let auditRetention = Setting(
+    name: "SIMPLON_AUDIT_RETENTION", kind: .duration(.seconds(86_400)...(.seconds(315_360_000))),
+    summary: "How long the audit log is kept, by whole months; not set: for ever.")
+  static let agentTimeout = Setting(
+    name: "SIMPLON_AGENT_TIMEOUT", kind: .duration(.seconds(10)...(.seconds(604_800))), fallback: "5m",
+    summary: "After how long without a sign of life a registered agent is offline.")
   static let unsandboxed = Setting(
     name: "SIMPLON_ALLOW_UNSANDBOXED", kind: .flag, fallback: "false",
     summary: "Runs programs without a sandbox where none can be made. Whoever may create runs then rules the machine.")

@@ -65,6 +65,9 @@ extension Stack.Settings {
     configuration.grace = try reader.duration(.grace) ?? .seconds(20)
     configuration.logRetention = try reader.duration(.logRetention)
     configuration.runRetention = try reader.duration(.runRetention)
+    configuration.metricRetention = try reader.duration(.metricRetention)
+    configuration.auditRetention = try reader.duration(.auditRetention)
+    configuration.agentTimeout = try reader.duration(.agentTimeout) ?? .seconds(300)
 
     var roles = Set<Stack.Role>()
     for name in reader.list(.roles) {

@@ -68,7 +68,11 @@ struct GrantsTests {
         select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
         where n.nspname = 'simplon' and has_function_privilege('authenticated', p.oid, 'execute') order by 1
         """)
-      #expect(functions == ["act_on_run", "create_run", "issue_ticket", "uuid_v7", "uuid_v7_floor", "why_run"])
+      #expect(
+        functions == [
+          "act_on_run", "change_execution", "create_run", "create_task", "issue_ticket", "report_execution",
+          "report_metrics", "uuid_v7", "uuid_v7_floor", "why_run",
+        ])
     }
   }
 
@@ -122,6 +126,8 @@ struct GrantsTests {
         insert into agent_executions (task_id, agent_type, task_type, user_id)
           select id::text, 'general', 't', user_id from agent_runs;
         insert into agent_instances (agent_id, agent_type, user_id) select id::text, 'general', user_id from agent_runs;
+        insert into agent_metrics (agent_instance_id, agent_type, user_id, period_start, period_end)
+          select id, 'general', user_id, now(), now() + interval '1 hour' from agent_instances;
         """)
       let tables = try await database.execute(
         """
@@ -130,7 +136,7 @@ struct GrantsTests {
         where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'system_health' order by 1
         """
       ).compactMap(\.self)
-      #expect(tables.count == 9)
+      #expect(tables.count == 11)
       for table in tables {
         let seen = try await database.execute(
           claims(alice)
@@ -156,12 +162,21 @@ struct GrantsTests {
         "select * from simplon.run_state", "select * from simplon.tickets", "select * from simplon.workers",
         "select simplon.claim_runs(gen_random_uuid(), 1, '1s', 10)", "select simplon.settle_steps('[]')",
         "select simplon.redeem_ticket('\\x00', gen_random_uuid())", "select simplon.recover_runs()",
+        "insert into observability_events (event, resource, resource_id) values ('x', 'x', 'x')",
+        "insert into agent_instances (agent_id, agent_type) values ('x', 'general')",
+        "insert into agent_executions (task_id, agent_type, task_type) values ('x', 'general', 't')",
+        "insert into system_health (component, status) values ('x', 'healthy')",
+        "select simplon.roll_up_metrics()", "select simplon.find_agent('x')",
       ] {
         await refused("42501", insert) { try await database.execute(claims(alice) + insert, as: .api) }
       }
       let partitions = try await database.execute(
-        "select inhrelid::regclass from pg_inherits where inhparent = 'agent_task_logs'::regclass")
-      #expect(partitions.count == 4)
+        """
+        select inhrelid::regclass from pg_inherits where inhparent in (
+          'agent_task_logs'::regclass, 'agent_metrics'::regclass, 'observability_events'::regclass)
+        """)
+      // This month's and three more of each, and the metrics' month before.
+      #expect(partitions.count == 13)
       for partition in partitions.compactMap(\.self) {
         await refused("42501", partition) {
           try await database.execute(claims(alice) + "select * from \(partition)", as: .api)
@@ -230,7 +245,7 @@ struct GrantsTests {
         select schemaname || '.' || tablename from pg_publication_tables where pubname = 'supabase_realtime' order by 1
         """)
       let tables = ["artifacts", "executions", "instances", "messages", "runs", "steps"]
-      #expect(published == tables.map { "public.agent_\($0)" })
+      #expect(published == tables.map { "public.agent_\($0)" } + ["public.system_health"])
     }
   }
 

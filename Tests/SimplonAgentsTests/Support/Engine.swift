@@ -91,9 +91,15 @@ struct Engine: Sendable {
       configuration: configuration, engine: client, tools: tools, models: models, wakeUp: wakeUp, logger: logger)
   }
 
-  func upkeep(runRetention: Duration? = nil) -> Upkeep {
+  var registry: Registry { Registry(callers: callers, statementTimeout: .seconds(10), runs: runs) }
+
+  func upkeep(
+    runRetention: Duration? = nil, metricRetention: Duration? = nil, auditRetention: Duration? = nil
+  ) -> Upkeep {
     var configuration = WorkerConfiguration(name: "test", version: "0")
     configuration.runRetention = runRetention
+    configuration.metricRetention = metricRetention
+    configuration.auditRetention = auditRetention
     return Upkeep(client: client, blobs: tools.blobs, configuration: configuration, logger: logger)
   }
 

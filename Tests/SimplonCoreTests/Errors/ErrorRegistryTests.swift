@@ -9,7 +9,8 @@ struct ErrorRegistryTests {
     let names = SimplonError.Code.all.map(\.rawValue)
     #expect(Set(names).count == names.count)
     let families: Set = [
-      "request", "auth", "run", "plan", "tool", "model", "storage", "database", "config", "dev", "migration", "server",
+      "request", "auth", "run", "agent", "execution", "plan", "tool", "model", "storage", "database", "config",
+      "dev", "migration", "server",
     ]
     for code in SimplonError.Code.all {
       #expect(families.contains(String(code.rawValue.prefix { $0 != "." })), "\(code.rawValue)")

@@ -20,6 +20,8 @@ struct ServerUnderTest: Sendable {
   let owner: String
   /// The token of another user.
   let stranger: String
+  /// The service's key.
+  let service: String
   /// A token of the owner that ends at a time, in Unix seconds.
   let expiring: @Sendable (Int) -> String
   /// Writes events to a run of the owner; `done` finishes it.

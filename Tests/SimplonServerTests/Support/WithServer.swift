@@ -42,7 +42,10 @@ func withServer(
       issuers: [try .own(projectURL: project, secret: secret, logger: logger)], keys: try APIKeys())
     let make: @Sendable (ServerConfiguration) -> AgentServer = { configuration in
       AgentServer(
-        configuration: configuration, door: AgentDoor(runs: runs, streams: streams, authenticator: authenticator),
+        configuration: configuration,
+        door: AgentDoor(
+          runs: runs, registry: Registry(callers: callers, statementTimeout: .seconds(10), runs: runs),
+          streams: streams, authenticator: authenticator),
         readiness: { readiness }, metrics: PrometheusRegistry(), logger: logger)
     }
     let server = make(configuration)
@@ -54,6 +57,7 @@ func withServer(
           server: server, client: client, another: make,
           owner: mint.token(sub: owner, role: .authenticated, ttl: .seconds(3600)),
           stranger: mint.token(sub: UUID(), role: .authenticated, ttl: .seconds(3600)),
+          service: mint.key(for: .serviceRole),
           expiring: { end in
             let left = end - Int(Date().timeIntervalSince1970)
             return mint.token(sub: owner, role: .authenticated, ttl: .seconds(left))

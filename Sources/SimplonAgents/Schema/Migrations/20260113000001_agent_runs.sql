@@ -12,6 +12,9 @@ create table public.agent_runs (
   prompt text,
   plan jsonb,
   workflow text,
+  -- The typed task that it does; see agent_executions.
+  task_id text,
+  priority smallint not null default 0,
   metadata jsonb not null default '{}',
   status public.task_status not null default 'queued',
   reason jsonb,

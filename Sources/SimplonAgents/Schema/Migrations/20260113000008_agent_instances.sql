@@ -14,7 +14,9 @@ create table public.agent_instances (
   total_tasks_failed integer not null default 0,
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp()
-);
+) with (fillfactor = 70);
+-- For whoever looks for the silent ones.
+create index agent_instances_by_activity on public.agent_instances (last_activity) where status <> 'offline';
 
 alter table public.agent_instances enable row level security;
 alter table public.agent_instances force row level security;

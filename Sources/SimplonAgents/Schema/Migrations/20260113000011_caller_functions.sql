@@ -18,8 +18,8 @@ as $$
 begin
   insert into simplon.run_state (run_id, user_id, next_seq) values (new.id, new.user_id, 2);
   if new.status = 'queued' then
-    insert into public.agent_task_queue (run_id, user_id, engine_version)
-    values (new.id, new.user_id, new.engine_version);
+    insert into public.agent_task_queue (run_id, user_id, priority, engine_version)
+    values (new.id, new.user_id, new.priority, new.engine_version);
   end if;
   insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
   values (new.id, 1, new.user_id, 'status', jsonb_build_object('status', new.status));
@@ -42,10 +42,12 @@ declare
 begin
   loop
     insert into public.agent_runs (
-      prompt, plan, workflow, agent, model, tools, metadata, project_id, status, engine_version, idempotency_key, request_hash)
+      prompt, plan, workflow, agent, model, task_id, priority, tools, metadata, project_id, status, engine_version,
+      idempotency_key, request_hash)
     values (
       request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent',
-      request ->> 'model', case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
+      request ->> 'model', request ->> 'task_id', coalesce((request ->> 'priority')::smallint, 0),
+      case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
       coalesce(request -> 'metadata', '{}'), (request ->> 'project_id')::uuid,
       case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
       engine, create_run.idempotency_key, create_run.request_hash)
@@ -147,8 +149,8 @@ begin
         else not exists (
           select from jsonb_array_elements(case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) x
           where x ->> 'id' = t.step_id and x ->> 'continue_on_error' = 'true') end);
-    insert into public.agent_task_queue (run_id, user_id, engine_version, epoch)
-      select r.id, r.user_id, r.engine_version, state.epoch from public.agent_runs r where r.id = run
+    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
+      select r.id, r.user_id, r.priority, r.engine_version, state.epoch from public.agent_runs r where r.id = run
       on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at;
     insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
       select r.id, state.next_seq - 1, r.user_id, 'status',

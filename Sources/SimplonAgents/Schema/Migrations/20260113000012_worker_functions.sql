@@ -84,10 +84,10 @@ as $$
     from lost l where s.run_id = l.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
   runs as (
     update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
-    from state s where r.id = s.run_id returning r.id, r.user_id, r.engine_version, s.epoch),
+    from state s where r.id = s.run_id returning r.id, r.user_id, r.priority, r.engine_version, s.epoch),
   queued as (
-    insert into public.agent_task_queue (run_id, user_id, engine_version, epoch)
-    select r.id, r.user_id, r.engine_version, r.epoch from runs r
+    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
+    select r.id, r.user_id, r.priority, r.engine_version, r.epoch from runs r
     on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
   events as (
     insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
@@ -198,8 +198,8 @@ begin
       completed_at = case when h.outcome ->> 'status' in ('completed', 'failed', 'cancelled') then clock_timestamp() end
     from held h where r.id = h.run_id and h.outcome is not null),
   queued as (
-    insert into public.agent_task_queue (run_id, user_id, engine_version, epoch, ready_at)
-    select h.run_id, h.user_id, r.engine_version, h.epoch,
+    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch, ready_at)
+    select h.run_id, h.user_id, r.priority, r.engine_version, h.epoch,
       clock_timestamp() + (h.outcome ->> 'ready_in_ms')::integer * interval '1 millisecond'
     from held h join public.agent_runs r on r.id = h.run_id where h.outcome ? 'ready_in_ms'
     on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at)
@@ -219,10 +219,10 @@ as $$
     from waiting w where s.run_id = w.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
   runs as (
     update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
-    from state s where r.id = s.run_id returning r.id, r.user_id, r.engine_version, s.epoch),
+    from state s where r.id = s.run_id returning r.id, r.user_id, r.priority, r.engine_version, s.epoch),
   queued as (
-    insert into public.agent_task_queue (run_id, user_id, engine_version, epoch)
-    select r.id, r.user_id, r.engine_version, r.epoch from runs r
+    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
+    select r.id, r.user_id, r.priority, r.engine_version, r.epoch from runs r
     on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
   events as (
     insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)

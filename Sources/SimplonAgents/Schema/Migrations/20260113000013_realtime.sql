@@ -17,7 +17,7 @@ begin
     return;
   end if;
   foreach published in array array['public.agent_runs', 'public.agent_steps', 'public.agent_messages',
-    'public.agent_artifacts', 'public.agent_instances', 'public.agent_executions']::regclass[]
+    'public.agent_artifacts', 'public.agent_instances', 'public.agent_executions', 'public.system_health']::regclass[]
   loop
     continue when exists (
       select from pg_publication_rel x join pg_publication p on p.oid = x.prpubid

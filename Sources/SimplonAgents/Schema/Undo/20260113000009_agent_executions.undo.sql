@@ -1,1 +1,2 @@
 drop table public.agent_executions;
+drop function simplon.count_executions();

@@ -8,7 +8,7 @@ begin
     where p.pubname = 'supabase_realtime' and pg_has_role(current_user, p.pubowner, 'usage')
       and x.prrelid in ('public.agent_runs'::regclass, 'public.agent_steps'::regclass,
         'public.agent_messages'::regclass, 'public.agent_artifacts'::regclass, 'public.agent_instances'::regclass,
-        'public.agent_executions'::regclass)
+        'public.agent_executions'::regclass, 'public.system_health'::regclass)
   loop
     execute format('alter publication supabase_realtime drop table %s', published);
   end loop;

@@ -1,0 +1,31 @@
+import SimplonCore
+import SimplonIdentity
+import SimplonPostgres
+
+/// Statements as a caller, so that rights in PostgreSQL decide; its refusals in our own words.
+struct CallerDatabase: Sendable {
+  let client: PostgresClient
+  let statementTimeout: Duration
+
+  /// Runs statements in one transaction; gives the rows of the last.
+  ///
+  /// - Throws: `auth.forbidden` for what the caller has no right to; `database.*`.
+  @discardableResult
+  func rows(_ queries: PostgresQuery..., as caller: Principal) async throws -> PostgresRows {
+    let answers = try await all(queries, as: caller)
+    guard let rows = answers.last else { throw SimplonError.noRow(from: "an empty transaction") }
+    return rows
+  }
+
+  /// Runs statements in one transaction; gives the rows of each.
+  func all(_ queries: [PostgresQuery], as caller: Principal) async throws -> [PostgresRows] {
+    do {
+      return try await client.transaction(
+        queries, as: PostgresSession(caller, statementTimeout: statementTimeout))
+    } catch let error as SimplonError where error.code == .databasePermission {
+      throw SimplonError(
+        .authForbidden, "only the service may do this, or, where an agent is a user's own, that user for it",
+        hint: "Send the service key, or a token of the agent's owner.", cause: error)
+    }
+  }
+}

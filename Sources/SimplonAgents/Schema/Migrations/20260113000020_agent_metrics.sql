@@ -1,0 +1,150 @@
+-- How agents do, per instance and period; shared as their instances are. Partitioned by the month in which a period
+-- begins. A partition read directly knows no policy of its parent, so partitions live in simplon, where callers have no
+-- rights.
+create table public.agent_metrics (
+  id uuid not null default simplon.uuid_v7(),
+  user_id uuid,
+  agent_instance_id uuid not null references public.agent_instances (id) on delete cascade,
+  agent_type public.agent_type not null,
+  period_start timestamptz not null,
+  period_end timestamptz not null,
+  tasks_completed integer not null default 0,
+  tasks_failed integer not null default 0,
+  success_rate double precision not null default 0,
+  average_execution_time double precision not null default 0,
+  average_quality_score double precision,
+  -- Whether an agent said so itself; else it was computed from agent_executions.
+  reported boolean not null default false,
+  created_at timestamptz not null default clock_timestamp(),
+  primary key (id, period_start),
+  constraint agent_metrics_period unique (agent_instance_id, period_start, period_end),
+  constraint agent_metrics_order check (period_start < period_end),
+  constraint agent_metrics_counts check (tasks_completed >= 0 and tasks_failed >= 0 and average_execution_time >= 0),
+  constraint agent_metrics_rates check (success_rate between 0 and 1 and average_quality_score between 0 and 1)
+) partition by range (period_start);
+create index agent_metrics_by_time on public.agent_metrics (period_start desc, id desc);
+create index agent_metrics_of_user on public.agent_metrics (user_id);
+
+alter table public.agent_metrics enable row level security;
+alter table public.agent_metrics force row level security;
+revoke all on public.agent_metrics from public, anon, authenticated, service_role;
+grant select on public.agent_metrics to authenticated;
+grant select, insert, update, delete on public.agent_metrics to service_role;
+create policy agent_metrics_read on public.agent_metrics for select to authenticated
+  using (user_id is null or (select auth.uid()) = user_id);
+create policy agent_metrics_service on public.agent_metrics to service_role using (true) with check (true);
+
+-- Makes the partitions by month of a table that is partitioned by time: this month's, so many before and so many after
+-- it. Returns how many were new.
+create function simplon.make_month_partitions(parent text, before integer, after integer default 3) returns integer
+language plpgsql security definer set search_path = '' set timezone = 'UTC'
+as $$
+declare
+  made integer := 0;
+  month timestamptz;
+  partition text;
+begin
+  perform pg_catalog.pg_advisory_xact_lock(5360414142);
+  for step in -before..after loop
+    month := date_trunc('month', now()) + make_interval(months => step);
+    partition := parent || '_' || to_char(month, 'YYYY_MM');
+    continue when to_regclass('simplon.' || quote_ident(partition)) is not null;
+    execute format('create table simplon.%I (like public.%I including all)', partition, parent);
+    execute format('alter table simplon.%I enable row level security', partition);
+    execute format('alter table simplon.%I force row level security', partition);
+    execute format('revoke all on simplon.%I from public, anon, authenticated, service_role', partition);
+    execute format('alter table public.%I attach partition simplon.%I for values from (%L) to (%L)',
+      parent, partition, month, month + interval '1 month');
+    made := made + 1;
+  end loop;
+  return made;
+end $$;
+
+-- The months of such a table that have been over for that long, oldest first.
+create function simplon.months_before(parent text, older interval) returns setof timestamptz
+language sql stable set search_path = '' set timezone = 'UTC'
+as $$
+  select m.month from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+  cross join lateral to_timestamp(right(c.relname, 7), 'YYYY_MM') as m (month)
+  where i.inhparent = to_regclass('public.' || quote_ident(parent)) and m.month + interval '1 month' <= now() - older
+  order by 1
+$$;
+
+-- Computes the hours that have changed since it last did from the executions that ended in them. What an agent has
+-- reported for an hour stands. Returns how many rows it wrote.
+create function simplon.roll_up_metrics() returns integer
+language plpgsql security definer set search_path = '' set timezone = 'UTC'
+as $$
+declare
+  written integer;
+  since timestamptz := greatest(date_trunc('month', now()) - interval '1 month',
+    (select s.value::timestamptz from simplon.settings s where s.name = 'metrics_since'));
+begin
+  insert into public.agent_metrics as m (
+    user_id, agent_instance_id, agent_type, period_start, period_end, tasks_completed, tasks_failed, success_rate,
+    average_execution_time, average_quality_score)
+  select i.user_id, i.id, i.agent_type, h.hour, h.hour + interval '1 hour',
+    count(*) filter (where e.status = 'completed'), count(*) filter (where e.status = 'failed'),
+    count(*) filter (where e.status = 'completed') / count(*)::double precision,
+    coalesce(avg(e.execution_time_seconds), 0), avg(e.quality_score)
+  from public.agent_executions e join public.agent_instances i on i.id = e.agent_instance_id
+  cross join lateral date_trunc('hour', e.completed_at) as h (hour)
+  where e.completed_at >= since and e.completed_at < date_trunc('month', now()) + interval '1 month'
+    and e.status in ('completed', 'failed')
+  group by i.id, h.hour
+  on conflict (agent_instance_id, period_start, period_end) do update set
+    user_id = excluded.user_id, agent_type = excluded.agent_type, tasks_completed = excluded.tasks_completed,
+    tasks_failed = excluded.tasks_failed, success_rate = excluded.success_rate,
+    average_execution_time = excluded.average_execution_time, average_quality_score = excluded.average_quality_score
+  where not m.reported;
+  get diagnostics written = row_count;
+  -- A transaction that ended an execution before the hour was over may be committed a little after it.
+  insert into simplon.settings as s (name, value)
+  values ('metrics_since', date_trunc('hour', now() - interval '10 minutes')::text)
+  on conflict on constraint settings_pkey do update set value = excluded.value;
+  return written;
+end $$;
+
+-- Archives the months that have been over for that long: of what was kept per hour, one row per instance and day is left.
+-- Returns how many rows that made.
+create function simplon.archive_metrics(older interval) returns integer
+language plpgsql security definer set search_path = '' set timezone = 'UTC'
+as $$
+declare
+  archived integer := 0;
+  made integer;
+  month timestamptz;
+begin
+  for month in select * from simplon.months_before('agent_metrics', older) loop
+    with gone as (
+      delete from public.agent_metrics m
+      where m.period_start >= month and m.period_start < month + interval '1 month'
+        and m.period_end - m.period_start < interval '1 day'
+      returning m.*)
+    insert into public.agent_metrics (
+      user_id, agent_instance_id, agent_type, period_start, period_end, tasks_completed, tasks_failed, success_rate,
+      average_execution_time, average_quality_score, reported)
+    select i.user_id, i.id, i.agent_type, d.day, d.day + interval '1 day', sum(g.tasks_completed), sum(g.tasks_failed),
+      coalesce(sum(g.tasks_completed) / nullif(sum(g.tasks_completed + g.tasks_failed), 0)::double precision, 0),
+      coalesce(sum(g.average_execution_time * (g.tasks_completed + g.tasks_failed))
+        / nullif(sum(g.tasks_completed + g.tasks_failed), 0), 0),
+      -- Of how many tasks a mean of scores is, is not kept; each counts as all of its hour's.
+      sum(g.average_quality_score * (g.tasks_completed + g.tasks_failed)) / nullif(sum(g.tasks_completed + g.tasks_failed)
+        filter (where g.average_quality_score is not null), 0),
+      bool_or(g.reported)
+    from gone g join public.agent_instances i on i.id = g.agent_instance_id
+    cross join lateral date_trunc('day', g.period_start) as d (day)
+    group by i.id, d.day
+    -- The agent itself has reported the day.
+    on conflict (agent_instance_id, period_start, period_end) do nothing;
+    get diagnostics made = row_count;
+    archived := archived + made;
+  end loop;
+  return archived;
+end $$;
+
+revoke all on function simplon.make_month_partitions(text, integer, integer), simplon.months_before(text, interval),
+  simplon.roll_up_metrics(), simplon.archive_metrics(interval) from public, anon, authenticated, service_role;
+grant execute on function simplon.make_month_partitions(text, integer, integer), simplon.roll_up_metrics(),
+  simplon.archive_metrics(interval) to service_role;
+select simplon.make_month_partitions('agent_metrics', 1);

@@ -1,0 +1,69 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import SimplonAgents
+import SimplonCore
+
+extension Route {
+  /// `GET /api/v1/agents/{agent_id}/tasks`: the caller's tasks of one agent.
+  static func agentTasks(_ registry: Registry) -> Route {
+    Route(
+      path: "/api/v1/agents/{agent_id}/tasks", methods: [.get], name: "listTasks", tag: "Registry",
+      summary: "Lists the caller's tasks of an agent, the newest first",
+      shapes: [
+        Shape(
+          name: "TaskListQuery",
+          fields: [.agentID, .ofTaskType, .ofTaskStatus, .since, .hours, .limit, .cursor])
+      ],
+      answers: [Answer(status: 200, summary: "the tasks", schema: Schema.reference("ExecutionList"))],
+      handler: .caller { call, principal in
+        .json(text: try await registry.executions(ListQuery(call), as: principal))
+      })
+  }
+
+  /// `POST /api/v1/agents/{agent_id}/tasks`: a typed task, which becomes a run.
+  static func runTask(_ registry: Registry) -> Route {
+    Route(
+      path: "/api/v1/agents/{agent_id}/tasks", methods: [.post], isSafe: false, name: "runTask", tag: "Registry",
+      summary: "Makes a run that does a typed task of an agent",
+      shapes: [
+        Shape(
+          name: "RunTask",
+          fields: [
+            .agentID,
+            Field(name: "task_type", kind: .name, isRequired: true, summary: "what kind of task it is"),
+            Field(name: "prompt", kind: .text(maximum: 1 << 20), summary: "what a model shall do; this or a plan"),
+            Field(name: "plan", kind: .object(schema: "Plan"), summary: "the steps to run; this or a prompt"),
+            Field(
+              name: "input_data", kind: .object(),
+              summary: "what it is about, for a plan `run.metadata.input_data`; at most 64,000 bytes"),
+            Field(name: "task_id", kind: .name, summary: "the task's name, which also makes this safe to repeat"),
+            Field(
+              name: "priority", kind: .integer(-100...100),
+              summary: "what is more comes first; 0 by default, and more than that is for the service alone"),
+            Field(name: "session_id", kind: .text(maximum: 255), summary: "what it belongs to"),
+          ])
+      ],
+      headers: [
+        Field(
+          name: "Idempotency-Key", kind: .text(maximum: 255),
+          summary: "the same key with the same body gives the same task, once; printable ASCII")
+      ],
+      answers: [
+        Answer(status: 201, summary: "the task was made", schema: Schema.reference("TaskReceipt")),
+        Answer(status: 200, summary: "the same key's task", schema: Schema.reference("TaskReceipt")),
+      ],
+      handler: .caller { call, principal in
+        let agent = call.string("agent_id") ?? ""
+        let request = try TaskRequest(agent: agent, json: call.body(without: "agent_id"))
+        let receipt = try await registry.runTask(
+          request, idempotencyKey: call.request.headers[.idempotencyKey], as: principal)
+        return .json(
+          [
+            "task_id": .string(receipt.taskID), "agent_id": .string(agent),
+            "run_id": .string(receipt.run.runID.uuidString.lowercased()), "status": .string(receipt.run.status),
+            "created_at": .string(receipt.run.createdAt),
+          ], status: receipt.run.isNew ? .created : .ok)
+      })
+  }
+}
