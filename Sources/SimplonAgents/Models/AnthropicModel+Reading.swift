@@ -87,13 +87,15 @@ extension AnthropicModel {
     }
 
     private mutating func begin(_ index: Int?, _ start: [String: JSON]?) throws(SimplonError) {
-      guard let index, let start, let type = start["type"]?.string, places[index] == nil else {
+      guard let index, var start, let type = start["type"]?.string, places[index] == nil else {
         throw Self.unreadable("a block begins without its place or its type")
       }
       if type == "tool_use" {
-        guard start["id"]?.string?.isEmpty == false, start["name"]?.string != nil else {
+        guard let id = start["id"]?.string, !id.isEmpty, start["name"]?.string != nil else {
           throw Self.unreadable("a call has no id or no name")
         }
+        // Some gateways give two calls one id, which the vendor itself then refuses to read.
+        if parts.contains(where: { $0.start["id"]?.string == id }) { start["id"] = .string("\(id)_\(parts.count)") }
       }
       guard parts.count < Self.mostParts else { throw Self.unreadable("it has more than \(Self.mostParts) blocks") }
       places[index] = parts.count

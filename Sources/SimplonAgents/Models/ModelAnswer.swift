@@ -24,12 +24,12 @@ enum ModelProgress: Sendable, Hashable {
 }
 
 extension StreamedEvent {
-  /// The data of an event of a model's answer.
+  /// The data of an event of a model's answer, with U+FFFD for what PostgreSQL cannot keep.
   ///
   /// - Throws: `model.protocol`.
   func modelJSON() throws(SimplonError) -> JSON {
     do {
-      return try JSON(parsing: data)
+      return try JSON(parsing: data, replacing: true)
     } catch {
       throw SimplonError(
         .modelProtocol, "an event of the model's answer is no JSON", retry: .backoff, cause: error)

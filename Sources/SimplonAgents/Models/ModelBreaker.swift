@@ -50,6 +50,8 @@ struct ModelBreaker: Sendable {
     switch error.retry {
     case .after(let wait): opensAt = Swift.max(opensAt ?? now, now + wait)
     case .backoff:
+      // What cannot be read may be one run's alone.
+      guard error.code != .modelProtocol else { return }
       failures += 1
       guard failures >= Self.threshold else { return }
       opensAt = now + Self.pause.delay(attempt: failures - Self.threshold + 1, jitter: jitter)

@@ -33,8 +33,8 @@ package final class ModelRouter: Sendable {
   ///   - wanted: the model to ask, and no other; nil asks them in order.
   ///   - onText: gets pieces of text as they come, and those of a model that then failed too.
   /// - Returns: the reply, which names its model.
-  /// - Throws: `model.not_configured`; what is the request's own fault (`model.request`, `model.context_full`,
-  ///   `model.refused`); the error of the only model; `model.cooling_down` with `details.models` when each of several failed or
+  /// - Throws: `model.not_configured`; `model.context_full` and `model.refused`; the error of the only model, or of the first
+  ///   when no time mends any; `model.cooling_down` with `details.models` when each of several failed or
   ///   cannot be asked, and `retry` says when to come back; `run.interrupted` and `server.shutdown`, which say nothing about a model.
   package func reply(
     to request: ModelRequest, from wanted: ModelName? = nil, onText: @escaping @Sendable (String) -> Void
@@ -66,22 +66,21 @@ package final class ModelRouter: Sendable {
     throw Self.failure(failures, wanted)
   }
 
-  /// What would be the same with every model.
-  private static let ofTheRequest: Set<SimplonError.Code> = [.modelRequest, .modelContextFull, .modelRefused]
+  /// What is for the run to deal with, and not for another model.
+  private static let ofTheRequest: Set<SimplonError.Code> = [.modelContextFull, .modelRefused]
 
   private static func failure(
     _ failures: [(model: ModelName, error: SimplonError)], _ wanted: ModelName?
   ) -> SimplonError {
-    guard let last = failures.last else {
+    guard let first = failures.first, let last = failures.last else {
       return SimplonError(
         .modelNotConfigured, wanted.map { "the model \($0) is not configured" } ?? "no model is configured",
         hint: "Set ANTHROPIC_API_KEY, or OPENAI_API_KEY or OPENAI_BASE_URL.")
     }
-    if failures.count == 1 { return last.error }
-    // A key that is refused is not mended by waiting; another model's pause is over some time.
+    // What no time mends, such as a refused key, is told as it is; another model's pause is over some time.
+    if failures.count == 1 || failures.allSatisfy({ $0.error.retry == .never }) { return first.error }
     var soonest: Duration?
     for case .after(let wait) in failures.map(\.error.retry) { soonest = Swift.min(soonest ?? wait, wait) }
-    let passes = failures.contains { $0.error.retry != .never }
     return SimplonError(
       .modelCoolingDown,
       "none of \(failures.count) models can be asked now; the last said: \(last.error.message)",
@@ -89,6 +88,6 @@ package final class ModelRouter: Sendable {
       details: [
         "models": .array(
           failures.map { ["model": .string($0.model.description), "code": .string($0.error.code.rawValue)] })
-      ], retry: soonest.map(SimplonError.Retry.after) ?? (passes ? .backoff : .never), cause: last.error)
+      ], retry: soonest.map(SimplonError.Retry.after) ?? .backoff, cause: last.error)
   }
 }

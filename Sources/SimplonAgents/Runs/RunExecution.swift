@@ -146,9 +146,14 @@ struct RunExecution: Sendable {
       let step = start.step
       if let request = start.request {
         let reply = try await ask(request, in: step.id, journal)
+        // Not a word of the transcript, so that a resume can ask again.
+        let error =
+          reply.stop == .refused
+          ? SimplonError(.modelRefused, "the model declines to go on", hint: "Ask in other words, or ask another model.")
+          : nil
         return .ended(
           StepEnd(
-            stepID: step.id, output: reply.output, error: nil, layerHash: nil, reply: reply, jitter: jitter))
+            stepID: step.id, output: reply.output, error: error, layerHash: nil, reply: reply, jitter: jitter))
       }
       let stack =
         step.declaration.usesFiles

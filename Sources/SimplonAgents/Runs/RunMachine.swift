@@ -10,6 +10,9 @@ struct RunMachine: Sendable {
   /// The first wait of a step that the worker's machine cannot run now: long enough for another worker to take the run.
   static let faultWait = Duration.seconds(15)
 
+  /// After so many answers of a model that nobody could read its step has failed.
+  private static let mostMisunderstandings = 5
+
   /// A step between two attempts.
   private struct Wait {
     let delay: Duration
@@ -147,6 +150,9 @@ struct RunMachine: Sendable {
       return
     }
     interruptions[step.id, default: 0] += 1
+    guard error.code != .modelProtocol || interruptions[step.id, default: 0] < Self.mostMisunderstandings else {
+      return settle(step, as: SettledStep(status: .failed, error: error.json), in: &turn)
+    }
     let delay = delay(after: error, attempt: interruptions[step.id, default: 1], jitter: end.jitter)
     let reason: JSON = [
       "code": .string(error.code.rawValue),

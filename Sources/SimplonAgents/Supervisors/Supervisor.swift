@@ -164,13 +164,9 @@ struct Supervisor: RunProgress {
     wantsPlan = 0
     said += turn.text
     switch stop {
-    case .ended, .calls: outcome = .completed(result: ["answer": .string(said)])
+    case .ended, .calls, .refused: outcome = .completed(result: ["answer": .string(said)])
     case .maximumTokens, .paused: break
     case .contextFull: asksForSummary = true
-    case .refused:
-      outcome = .failed(
-        error: SimplonError(
-          .modelRefused, "the model declines to go on", hint: "Ask in other words, or ask another model."))
     }
   }
 
@@ -234,6 +230,9 @@ struct Supervisor: RunProgress {
   private mutating func slot(_ call: ModelTurn.Call, _ number: Int, _ round: inout Round) throws(SimplonError)
     -> Round.Slot
   {
+    guard questions < limits.questions, order.count + 1 < limits.steps else {
+      throw SimplonError(.runLimit, "the run may do nothing more", hint: "Answer with what there is.")
+    }
     guard let input = call.input else {
       throw SimplonError(.toolInput, "the input of the call is no JSON object")
     }
@@ -268,7 +267,7 @@ struct Supervisor: RunProgress {
       wantsPlan = 0
       return .answered(ToolCallResult(callID: call.id, text: #"{"steps":{}}"#, isError: false))
     case .plan(let plan):
-      guard order.count + plan.steps.count <= limits.steps else {
+      guard order.count + plan.steps.count < limits.steps else {
         throw SimplonError(.runLimit, "the run would have more than \(limits.steps) steps")
       }
       wantsPlan = 0

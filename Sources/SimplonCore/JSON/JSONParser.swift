@@ -8,29 +8,34 @@ extension JSON {
   /// - Parameters:
   ///   - bytes: UTF-8.
   ///   - depth: how deep arrays and objects may nest.
+  ///   - replacing: takes U+0000 and lone surrogates all the same, as U+FFFD.
   /// - Throws: `request.invalid` with the byte's offset in `details.offset`.
   /// - Source: RFC 8259; PostgreSQL manual, "JSON Types".
-  public init(parsing bytes: some Sequence<UInt8>, depth: Int = 128) throws(SimplonError) {
+  public init(
+    parsing bytes: some Sequence<UInt8>, depth: Int = 128, replacing: Bool = false
+  ) throws(SimplonError) {
     let copy = Array(bytes)
-    var parser = JSONParser(bytes: copy, depth: depth)
+    var parser = JSONParser(bytes: copy, depth: depth, replaces: replacing)
     self = try parser.document()
   }
 
   /// Reads one JSON value from text.
-  public init(parsing text: String, depth: Int = 128) throws(SimplonError) {
-    try self.init(parsing: text.utf8, depth: depth)
+  public init(parsing text: String, depth: Int = 128, replacing: Bool = false) throws(SimplonError) {
+    try self.init(parsing: text.utf8, depth: depth, replacing: replacing)
   }
 }
 
 private struct JSONParser {
   let bytes: [UInt8]
   let depth: Int
+  let replaces: Bool
   var at = 0
   var level = 0
 
-  init(bytes: [UInt8], depth: Int) {
+  init(bytes: [UInt8], depth: Int, replaces: Bool) {
     self.bytes = bytes
     self.depth = depth
+    self.replaces = replaces
   }
 
   mutating func document() throws(SimplonError) -> JSON {
@@ -176,18 +181,26 @@ private struct JSONParser {
     case UInt8(ascii: "u"):
       let high = try hex()
       if (0xD800..<0xDC00).contains(high) {
-        guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else { throw wrong("a lone surrogate") }
-        let low = try hex()
-        guard (0xDC00..<0xE000).contains(low),
-          let scalar = Unicode.Scalar(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
-        else { throw wrong("a lone surrogate") }
-        return scalar
+        let next = at
+        if take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) {
+          let low = try hex()
+          if (0xDC00..<0xE000).contains(low),
+            let scalar = Unicode.Scalar(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+          {
+            return scalar
+          }
+        }
+        at = next
       }
-      guard let scalar = Unicode.Scalar(high) else { throw wrong("a lone surrogate") }
-      guard high != 0 else { throw wrong("U+0000 cannot be stored in PostgreSQL") }
-      return scalar
+      guard let scalar = Unicode.Scalar(high) else { return try replacement("a lone surrogate") }
+      return high == 0 ? try replacement("U+0000 cannot be stored in PostgreSQL") : scalar
     default: throw wrong("an unknown escape")
     }
+  }
+
+  private func replacement(_ what: String) throws(SimplonError) -> Unicode.Scalar {
+    guard replaces else { throw wrong(what) }
+    return "\u{FFFD}"
   }
 
   private mutating func hex() throws(SimplonError) -> UInt32 {

@@ -100,7 +100,7 @@ struct ModelRouterTests {
     let refused = SimplonError(.modelAuth, "the key is refused")
     let router = ModelRouter([Scripted("a", [refused]), Scripted("b", [refused])])
     let error = await #expect(throws: SimplonError.self) { try await ask(router) }
-    #expect(error?.code == .modelCoolingDown && error?.retry == .never)
+    #expect(error?.code == .modelAuth && error?.retry == .never)
     let alone = await #expect(throws: SimplonError.self) { try await ask(ModelRouter([Scripted("a", [refused])])) }
     #expect(alone?.code == .modelAuth, "one model's error is its own")
   }

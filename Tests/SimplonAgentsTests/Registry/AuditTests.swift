@@ -1,3 +1,5 @@
+import FoundationEssentials
+import SimplonCluster
 import SimplonCore
 import SimplonIdentity
 import TestSupport

@@ -200,13 +200,33 @@ struct SupervisorTests {
     #expect(written.messages.map(\.role) == [.user, .assistant, .user, .assistant])
   }
 
-  @Test func `a model that declines ends the run`() throws {
-    let written = try play([reply([.text("No.")], .refused)])
-    guard case .failed(let error) = written.outcome else {
+  @Test func `an answer that nobody can read is asked for again, and not for ever`() throws {
+    var machine = try Written().machine(Supervisor.Limits())
+    _ = machine.turn()
+    let garbled = SimplonError(.modelProtocol, "no JSON", retry: .backoff)
+    func again() -> RunTurn {
+      machine.turn(after: [
+        .interrupted(StepEnd(stepID: "model.1", output: .null, error: garbled, layerHash: nil, jitter: 0))
+      ])
+    }
+    for _ in 0..<4 {
+      #expect(again().rows.map(\.status) == [.waiting])
+      _ = machine.turn(after: [.waitOver(stepID: "model.1")])
+    }
+    guard case .failed(let error) = again().outcome else {
       Issue.record("it must fail")
       return
     }
-    #expect(error["code"] == "model.refused")
+    #expect(error["code"] == "model.protocol")
+  }
+
+  @Test func `no plan is begun that leaves no question for its end`() throws {
+    var limits = Supervisor.Limits()
+    limits.steps = 4
+    let three: JSON = .array((1...3).map { ["id": .string("s\($0)"), "tool": "noop", "with": [:]] })
+    let written = try play([reply([plan(three)]), reply([.text("Too much.")])], limits: limits)
+    #expect(written.outcome == .completed(result: ["answer": "Too much."]))
+    #expect(written.rows["s1"] == nil)
   }
 
   @Test func `at its last question it can only answer, and one more there is not`() throws {

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import SimplonCore
+import Synchronization
 import Testing
 
 @testable import SimplonAgents
