@@ -112,6 +112,7 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
+      resources: [.embedInCode("Page/Files")],
       swiftSettings: strict),
     .executableTarget(
       name: "simplon",

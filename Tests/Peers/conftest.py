@@ -6,6 +6,7 @@ import issuers
 import psycopg
 import pytest
 from agent import Caller
+from browser import Window, bearer, chromium
 from stack import PROGRAM, Stack
 
 
@@ -71,3 +72,23 @@ def database(stack):
     """The database as its owner, who steps over row level security."""
     with psycopg.connect(stack.login("postgres"), autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def window(browser, stack):
+    """Opens the page; each window is checked when the test ends."""
+    opened = []
+
+    def make(place: str = "", caller=None, url: str | None = None, **options) -> Window:
+        opened.append(Window(browser, url or stack.url, **options).open(place))
+        return opened[-1].sign_in(bearer(caller)) if caller else opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()

@@ -81,7 +81,7 @@ def test_where_everything_is_there_it_says_and_does_nothing(machine):
     ("script", "missing"),
     [
         ("demo", {"pkg-config", "libpq-dev", "libseccomp-dev", "bubblewrap"}),
-        ("test", {"pkg-config", "libpq-dev", "libseccomp-dev", "bubblewrap", "openssl", "procps"}),
+        ("test", {"pkg-config", "libpq-dev", "libseccomp-dev", "bubblewrap", "openssl", "procps", "chromium"}),
         ("bench", {"pkg-config", "libpq-dev", "libseccomp-dev", "bubblewrap", "wrk"}),
         ("check", {"shellcheck"}),
     ],

@@ -9,7 +9,7 @@
 # shellcheck disable=SC2034  # for the scripts
 FOR_BUILD=(pkg-config libpq-dev libseccomp-dev) FOR_RUN=(postgresql bubblewrap python3)
 # shellcheck disable=SC2034
-FOR_TESTS=(pgbouncer openssl procps python3-venv) FOR_BENCHMARKS=(python3-venv wrk)
+FOR_TESTS=(pgbouncer openssl procps python3-venv chromium) FOR_BENCHMARKS=(python3-venv wrk)
 
 # Ends the script: 3 is "something could not be reached", as in the command line of Simplon itself.
 cannot() {
@@ -22,7 +22,7 @@ is_there() {
   case "$1" in
     libpq-dev) pkg-config --exists libpq 2>/dev/null ;;
     libseccomp-dev) pkg-config --exists libseccomp 2>/dev/null ;;
-    pkg-config | openssl | wrk | shellcheck) command -v "$1" >/dev/null ;;
+    pkg-config | openssl | wrk | shellcheck | chromium) command -v "$1" >/dev/null ;;
     bubblewrap) command -v bwrap >/dev/null ;;
     procps) command -v pgrep >/dev/null ;;
     python3) [ -x /usr/bin/python3 ] ;;

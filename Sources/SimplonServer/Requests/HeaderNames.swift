@@ -8,6 +8,8 @@ extension HTTPField.Name {
   static let xRequestID = known("x-request-id")
   static let xForwardedFor = known("x-forwarded-for")
   static let xAccelBuffering = known("x-accel-buffering")
+  static let referrerPolicy = known("referrer-policy")
+  static let crossOriginOpenerPolicy = known("cross-origin-opener-policy")
 
   private static func known(_ name: String) -> HTTPField.Name {
     guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is no header name") }

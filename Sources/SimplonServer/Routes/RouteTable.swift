@@ -4,7 +4,8 @@ import SimplonCore
 
 /// Every route of the API, in the order of the manual.
 ///
-/// What is not here does not exist: neither in the router nor in the OpenAPI document.
+/// What is not here does not exist: neither in the router nor in the OpenAPI document. The page's files, which are no
+/// operations, stay out of the document.
 struct RouteTable: Sendable {
   let routes: [Route]
 
@@ -18,7 +19,8 @@ struct RouteTable: Sendable {
       Route.health(version: configuration.version), .ready(readiness), .supabaseHealth(readiness), .metrics(metrics),
     ]
     let documented = agents + operation + (door == nil ? [] : [.docs, .docsScript, .docsStyle])
-    routes = documented + [.openAPI(version: configuration.version, routes: documented)]
+    let page = door == nil ? [] : Route.page
+    routes = documented + [.openAPI(version: configuration.version, routes: documented)] + page
   }
 
   private static func agents(

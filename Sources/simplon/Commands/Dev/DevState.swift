@@ -58,7 +58,7 @@ struct DevState: Sendable {
     Print.note(
       "\nTry it:  simplon run --plan examples/dataset-report/plan.yaml --attach examples/dataset-report/elnino.csv --follow"
     )
-    Print.note("Docs:    \(apiURL)/docs      Stop: Ctrl-C")
+    Print.note("Page:    \(apiURL)/      Docs: \(apiURL)/docs      Stop: Ctrl-C")
   }
 
   /// Shows what ``json`` holds, one line each.
