@@ -34,7 +34,8 @@ export function runView(id) {
   const ends = el('div', { class: 'ends-with' });
   const about = el('div');
   const actions = actionBar(id, refresh, (error) => fill(notice, error ? refusal(error) : null));
-  const graph = planGraph((step) => steps.reveal(step));
+  const latest = new Map(); // the ids that steps of the plan have in the run
+  const graph = planGraph((step) => steps.reveal(latest.get(step) ?? step));
   const steps = stepList(() => {});
   const messages = messageList();
   const files = fileList(signal);
@@ -172,7 +173,10 @@ export function runView(id) {
     if (!plan.length) return;
     graph.update(plan);
     // Of a model's plans the last one is drawn; its steps come last.
-    for (const step of run.steps) graph.mark(planned(step.step_id), step.status);
+    for (const step of run.steps) {
+      latest.set(planned(step.step_id), step.step_id);
+      graph.mark(planned(step.step_id), step.status);
+    }
     drawPlan();
   }
 
