@@ -67,12 +67,13 @@ import Testing
       for route in server.server.table.routes {
         guard case .open = route.handler else {
           for path in route.paths {
-            let path = path.replacing("{id}", with: UUID().text)
-            let none = try await server.send(.get, path, token: nil)
+            let path = path.replacing(#/\{[a-z_]+\}/#) { _ in UUID().text }
+            let method = route.methods.last ?? .get
+            let none = try await server.send(method, path, token: nil)
             #expect(none.status == 401)
             #expect(none.code == "auth.missing")
             #expect(none.headers[.wwwAuthenticate] == "Bearer")
-            #expect(try await server.send(.post, path, token: "nonsense").code == "auth.invalid")
+            #expect(try await server.send(method, path, token: "nonsense").code == "auth.invalid")
           }
           continue
         }

@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test func `every documented field is taken and an undocumented one is not`() async throws {
-    try await withServer { server in
+    try await withServer(configure: { ($0.principalRate, $0.addressRate) = (nil, nil) }) { server in
       let document = try await server.send(.get, "/openapi.json", token: nil).json
       for (path, item) in document["paths"]?.object ?? [:] {
         let real = concrete(path)
@@ -76,7 +76,7 @@ import Testing
   @Test func `every route's fields are documented, each at its place`() async throws {
     try await withServer { server in
       let document = try await server.send(.get, "/openapi.json", token: nil).json
-      for route in server.server.table.routes {
+      for route in server.server.table.routes where route.tag != "Page" {
         for path in route.paths {
           let item = try #require(document["paths"]?[path])
           let there = server.server.table.routes.filter { $0.paths.contains(path) }.flatMap(\.methods)
