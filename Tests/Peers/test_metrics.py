@@ -114,12 +114,15 @@ def told():
         with psycopg.connect(server.url(), autocommit=True) as owner:
             owner.execute(
                 """insert into public.agent_runs (user_id, plan, status, completed_at)
-                values (gen_random_uuid(), '{}', 'completed', now() - interval '2 days')"""
+                values (gen_random_uuid(), '{}', 'completed', now() - interval '2 days');
+                insert into public.agent_instances (agent_id, agent_type, status, last_activity)
+                values ('silent', 'general', 'idle', now() - interval '1 day')"""
             )
         first = start(ports[0])
         assert first.caller.finished(shell("echo one; echo two >&2"))["status"] == "completed"
         assert first.caller.finished(shell("sleep 300", timeout="1s"))["status"] == "failed"
         wait_for("old runs to be deleted", lambda: first("simplon_runs_deleted_total"))
+        wait_for("the silent agent to be missed", lambda: first("simplon_agents_lost_total"))
         long = first.caller.create(shell("sleep 300"))
         first.caller.wait(long, "running")
 
@@ -157,6 +160,7 @@ def test_nothing_is_there_that_the_manual_does_not_name(told):
     [
         ("the first", "simplon_runs_executed_total", 3),
         ("the first", "simplon_runs_deleted_total", 1),
+        ("the first", "simplon_agents_lost_total", 1),
         ("the first", "simplon_log_lines_stored_total", 2),
         ("the first", "simplon_leases_lost_total", 1),
         ("the first", "simplon_runs_recovered_total", None),

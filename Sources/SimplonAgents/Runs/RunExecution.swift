@@ -149,7 +149,8 @@ struct RunExecution: Sendable {
         // Not a word of the transcript, so that a resume can ask again.
         let error =
           reply.stop == .refused
-          ? SimplonError(.modelRefused, "the model declines to go on", hint: "Ask in other words, or ask another model.")
+          ? SimplonError(
+            .modelRefused, "the model declines to go on", hint: "Ask in other words, or ask another model.")
           : nil
         return .ended(
           StepEnd(

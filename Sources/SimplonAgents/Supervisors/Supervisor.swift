@@ -246,8 +246,8 @@ struct Supervisor: RunProgress {
     var size = SizeLimit()
     try size.add(input)
     let step = Plan.Step(
-      id: "call.\(questions).\(number)", declaration: declaration, needs: [], condition: nil, input: input, timeout: nil,
-      retry: .none, continueOnError: true)
+      id: "call.\(questions).\(number)", declaration: declaration, needs: [], condition: nil, input: input,
+      timeout: nil, retry: .none, continueOnError: true)
     register(step)
     wantsPlan = 0
     return .step(step)

@@ -78,11 +78,11 @@ extension Migrator {
   /// - Throws: `migration.newer`, `migration.missing`, `migration.changed`; `database.schema` when a migration is pending
   ///   or the tables are in another schema; `database.permission` when the login may not read the history.
   package func refuseOutdated() async throws {
-    try await client.withConnection { connection in
-      let entries = try await MigrationHistory(connection: connection).entries()
-      try check(entries)
-      try refusePending(entries)
+    let entries = try await client.withConnection { connection in
+      try await MigrationHistory(connection: connection).entries()
     }
+    try check(entries)
+    try refusePending(entries)
   }
 
   func refusePending(_ entries: [MigrationHistory.Entry]) throws(SimplonError) {

@@ -169,8 +169,8 @@ extension Setting {
     summary: "The key of OpenAI's API, or of a server that speaks its chat completions.")
   static let openAIURL = Setting(
     name: "OPENAI_BASE_URL", kind: .url,
-    summary: "Where chat completions are, before `/chat/completions`: llama.cpp, vLLM, Ollama and others. Not set, with a "
-      + "key: https://api.openai.com/v1.")
+    summary: "Where chat completions are, before `/chat/completions`: llama.cpp, vLLM, Ollama and others. "
+      + "Not set, with a key: https://api.openai.com/v1.")
 
   // MARK: Logging
 

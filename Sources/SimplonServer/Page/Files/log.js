@@ -165,6 +165,7 @@ function summary(kind, payload) {
   const says = payload.error?.message ?? payload.reason?.message ?? payload.reason ?? payload.cause;
   const more = typeof says === 'string' ? `: ${says}` : '';
   if (kind === 'artifact') return `${payload.path ?? ''} (${bytes(payload.size)})`;
+  if (kind === 'message') return `${payload.position}, by ${payload.role}`;
   if (payload.status) return `${payload.status}${more}`;
   return JSON.stringify(payload);
 }
