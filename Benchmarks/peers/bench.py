@@ -17,6 +17,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "Tests/Peers"))
 
 import postgres  # noqa: E402
+import questions  # noqa: E402
 import requests_per_second  # noqa: E402
 import small  # noqa: E402
 import steps  # noqa: E402
@@ -32,6 +33,8 @@ BENCHMARKS = {
     "log-lines": postgres.log_lines,
     "streams-many-runs": streams.many_runs,
     "streams-one-run": streams.one_run,
+    "questions": questions.overhead,
+    "questions-waiting": questions.waiting,
     "memory": small.memory,
     "start": small.start,
 }

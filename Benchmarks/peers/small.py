@@ -6,7 +6,7 @@ from result import Result, quantile
 from stack import Stack
 
 
-def _memory(pid: int) -> float:
+def resident(pid: int) -> float:
     """Resident memory in MiB."""
     return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS")) / 1024
 
@@ -17,7 +17,7 @@ def memory(seconds: float) -> list[Result]:
     try:
         stack.start()
         time.sleep(max(seconds, 5))
-        return [Result("idle memory of our process", "MiB", _memory(stack.process.popen.pid), 40)]
+        return [Result("idle memory of our process", "MiB", resident(stack.process.popen.pid), 40)]
     finally:
         stack.remove()
 

@@ -25,6 +25,8 @@ public struct PostgresConfiguration: Sendable {
   ///
   /// A server that has not answered five seconds after the limit is given up, connection and all.
   public var statementTimeout: Duration? = .seconds(30)
+  /// Whether statements stay prepared from one borrower of an exclusive connection to the next, who can read their texts.
+  public var keepsStatements = true
   /// Whether there is a transaction pooler (such as PgBouncer) in between.
   ///
   /// Then nothing stays prepared, each exclusive statement outside a transaction may meet another session, and there

@@ -10,7 +10,7 @@ the standard library. What a script may hold is in `model_scripts.py`.
                                     path, headers, body, raw; index of the reply, attempt at it, status;
                                     usage, null unless the reply was sent to its end;
                                     ended: whole, refused, reset, closed, error_event, garbage, "hung up",
-                                    or null while it goes on
+                                    or null while it goes on; came, gone: in seconds of the server's clock
     DELETE /scripts/NAME            forgets it
 
 A request belongs to the script whose `[script:NAME]` stands first in its first user message, else to the one that its
@@ -25,6 +25,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 import threading
 import traceback
 import urllib.request
@@ -47,7 +48,7 @@ DIALECTS = {
 }
 # What a check meets when a request is built in a way that it did not think of.
 MISSHAPEN = (KeyError, IndexError, TypeError, ValueError, AttributeError)
-RECORDED = ("path", "headers", "body", "raw", "index", "attempt", "status", "usage", "ended")
+RECORDED = ("path", "headers", "body", "raw", "index", "attempt", "status", "usage", "ended", "came", "gone")
 
 
 class Server:
@@ -94,6 +95,7 @@ class Server:
 
     async def ask(self, connection: Connection, request: Request) -> None:
         """What a model's client says: finds the script, checks, records, answers."""
+        came = time.monotonic()
         dialect = DIALECTS.get(request.path, model_openai)
         number = f"req_scripted{next(self.numbers):08}"
         exchange = Exchange(connection, dialect, number)
@@ -102,7 +104,7 @@ class Server:
             script = self.script_of(request, body, dialect)
             exchange.record = {
                 **dict.fromkeys(RECORDED), "path": request.path, "headers": request.headers,
-                "raw": request.body.decode(errors="replace"),
+                "raw": request.body.decode(errors="replace"), "came": came,
             }  # fmt: skip
             script.requests.append(exchange.record)
             if request.method != "POST" or request.path not in DIALECTS:
@@ -119,6 +121,7 @@ class Server:
                 attempt = script.attempt(answer.index, opening(body))
                 exchange.record |= {"index": answer.index, "attempt": attempt}
                 await exchange.give(answer, attempt)
+                exchange.record["gone"] = time.monotonic()
             else:
                 await exchange.plain(answer)
 

@@ -48,7 +48,21 @@ def house():
                   run_id uuid not null, step_id text not null, attempt integer not null, outcome jsonb,
                   created_at timestamptz not null default now(), primary key (run_id, step_id, attempt));
                 grant select, insert, update, delete on sales to reporter;
-                grant select, insert, update on simplon_effects to reporter;
+                create function simplon_effect_begin(run uuid, step text, nr bigint, out is_new boolean, out outcome jsonb)
+                language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+                begin
+                  insert into public.simplon_effects (run_id, step_id, attempt) values (run, step, nr) on conflict do nothing;
+                  is_new := found;
+                  select e.outcome into outcome from public.simplon_effects e
+                  where e.run_id = run and e.step_id = step and e.attempt = nr;
+                end $$;
+                create function simplon_effect_end(run uuid, step text, nr bigint, result jsonb) returns void
+                language sql security definer set search_path = pg_catalog, pg_temp as $$
+                  update public.simplon_effects e set outcome = result
+                  where e.run_id = run and e.step_id = step and e.attempt = nr and e.outcome is null
+                $$;
+                revoke all on function simplon_effect_begin, simplon_effect_end from public;
+                grant execute on function simplon_effect_begin, simplon_effect_end to reporter;
             """)
         yield stack
     finally:

@@ -48,15 +48,32 @@ struct HTTPConnector: Sendable {
   /// - Throws: `tool.input` for one that leads out of it.
   func url(_ path: String) throws(SimplonError) -> EgressURL {
     let isBelow = path.hasPrefix("/") && !path.contains("?") && !path.contains("#") && !path.contains("\\")
-    let names = path.lowercased().replacing("%2e", with: ".").replacing("%2f", with: "/")
-      .split(separator: "/", omittingEmptySubsequences: false)
-    guard isBelow, !names.contains("."), !names.contains("..") else {
+    guard isBelow, !Self.climbs(path) else {
       throw SimplonError(
         .toolInput, "\"path\" must begin with / and lead nowhere above it, with no ?, # or backslash",
         hint: "A query goes into `query`.")
     }
     let base = baseURL.path.hasSuffix("/") ? String(baseURL.path.dropLast()) : baseURL.path
     return try EgressURL(baseURL.origin + base + path)
+  }
+
+  /// Whether a URL lies below the base.
+  func holds(_ url: EgressURL) -> Bool {
+    let base = baseURL.path.hasSuffix("/") ? baseURL.path : baseURL.path + "/"
+    let path = String(url.path.prefix { $0 != "?" })
+    return (path + "/").hasPrefix(base) && !Self.climbs(path)
+  }
+
+  /// Whether some reader could see a step upwards in a path, however often it decodes it.
+  private static func climbs(_ path: String) -> Bool {
+    var plain = path.lowercased()
+    while plain.contains("%25") { plain = plain.replacing("%25", with: "%") }
+    for (code, sign) in [("%2e", "."), ("%2f", "/"), ("%5c", "/"), ("%3b", ";")] {
+      plain = plain.replacing(code, with: sign)
+    }
+    return plain.split(separator: "/", omittingEmptySubsequences: false).contains { name in
+      [".", ".."].contains(name.prefix { $0 != ";" })
+    }
   }
 }
 

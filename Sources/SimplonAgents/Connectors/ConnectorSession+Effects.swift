@@ -11,33 +11,21 @@ extension ConnectorSession {
   /// - Returns: what the body gives, or what it gave then.
   /// - Throws: `run.interrupted` when the earlier call takes too long; what the body throws.
   func once(_ call: ToolCall, _ body: () async throws -> JSON) async throws -> JSON {
-    let claimed: PostgresRows
+    let found: PostgresRows
     do {
-      claimed = try await connection.query(
-        """
-        insert into simplon_effects (run_id, step_id, attempt) values (\(call.runID), \(call.stepID), \(call.attempt))
-        on conflict (run_id, step_id, attempt) do nothing
-        """)
+      found = try await connection.query(
+        "select is_new, outcome from simplon_effect_begin(\(call.runID), \(call.stepID), \(Int64(call.attempt)))")
     } catch let error as SimplonError where error.code == .databaseTimeout {
       throw SimplonError(
         .runInterrupted, "an earlier call of the step is still under way in its database", retry: .backoff,
         cause: error)
     }
-    guard claimed.affectedRows == 0 else {
-      let outcome = try await body()
-      try await connection.query(
-        """
-        update simplon_effects set outcome = \(outcome)
-        where run_id = \(call.runID) and step_id = \(call.stepID) and attempt = \(call.attempt)
-        """)
-      return outcome
-    }
-    let recorded = try await connection.query(
-      """
-      select outcome from simplon_effects
-      where run_id = \(call.runID) and step_id = \(call.stepID) and attempt = \(call.attempt)
-      """)
-    guard let row = recorded.first, let outcome = try row.decode(JSON?.self) else { return .null }
+    guard let row = found.first else { throw SimplonError(.toolConnector, "simplon_effect_begin gives no row") }
+    let (isNew, recorded) = try row.decode(Bool.self, JSON?.self)
+    guard isNew else { return recorded ?? .null }
+    let outcome = try await body()
+    try await connection.query(
+      "select simplon_effect_end(\(call.runID), \(call.stepID), \(Int64(call.attempt)), \(outcome))")
     return outcome
   }
 }

@@ -38,7 +38,7 @@ struct ConnectorSession: Sendable {
   /// Runs a statement that reads; a cursor takes no other.
   ///
   /// - Returns: `{columns, rows, row_count, truncated}`.
-  func read(_ query: SQLQuery) async throws -> JSON {
+  func read(_ query: SQLQuery, _ limit: PostgresSession) async throws -> JSON {
     let columns = try await self.columns(of: query)
     guard !columns.isEmpty else {
       throw SimplonError(.toolInput, "the statement gives no columns", hint: "one that writes says `write: true`")
@@ -50,7 +50,8 @@ struct ConnectorSession: Sendable {
     var rows = [JSON]()
     while true {
       let count = min(Self.batch, query.rowLimit + 1 - rows.count)
-      let found = try await connection.query("fetch forward \(unsafeSQL: String(count)) from simplon_rows")
+      // What was fetched before may have changed the limit of what comes after it.
+      let found = try await connection.query("fetch forward \(unsafeSQL: String(count)) from simplon_rows", as: limit)
       for row in found {
         guard let text = try row.decode(String?.self), rows.count < query.rowLimit else {
           return Self.output(columns, rows, count: rows.count, isTruncated: true)
@@ -73,6 +74,9 @@ struct ConnectorSession: Sendable {
     let columns = try await self.columns(of: query)
     guard !columns.isEmpty else {
       let written = try await connection.query(query.statement)
+      guard !written.tag.hasPrefix("SELECT") else {  // What SELECT INTO has made is undone.
+        throw SimplonError(.toolInput, "the statement makes a table, or gives no columns")
+      }
       return Self.output([], [], count: written.affectedRows, isTruncated: false)
     }
     let found = try await connection.query(

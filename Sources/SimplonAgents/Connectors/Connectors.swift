@@ -70,6 +70,7 @@ package final class Connectors: Service {
       configuration.sharedConnections = 1
       configuration.exclusiveConnections = 4
       configuration.statementTimeout = connector.statementTimeout
+      configuration.keepsStatements = false
       configuration.applicationName = "simplon connector \(name)"
       let client = PostgresClient(configuration: configuration, logger: logger)
       clients[name] = client

@@ -32,7 +32,7 @@ enum AddressRules {
   static let ranges: [AddressRange] = [
     // Metadata services, some of them within private ranges.
     AddressRange("100.100.100.200/32", .closed), AddressRange("168.63.129.16/32", .closed),
-    AddressRange("fd00:ec2::254/128", .closed), AddressRange("fd20:ce::254/128", .closed),
+    AddressRange("fd00:ec2::/32", .closed), AddressRange("fd20:ce::254/128", .closed),
     // IPv4
     AddressRange("0.0.0.0/8", .closed), AddressRange("10.0.0.0/8", .inside), AddressRange("100.64.0.0/10", .inside),
     AddressRange("127.0.0.0/8", .inside), AddressRange("169.254.0.0/16", .closed),

@@ -29,6 +29,9 @@ struct EgressRequest: Sendable {
     }
     var next = self
     next.url = try url.resolving(location)
+    if let connector, next.isToConnector, !connector.holds(next.url) {
+      throw SimplonError(.toolEgress, "the server redirects out of the connector's base")
+    }
     if (response.status == 303 && method != "HEAD") || ([301, 302].contains(response.status) && method == "POST") {
       next.method = "GET"
       next.body = nil

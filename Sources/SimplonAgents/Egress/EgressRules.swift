@@ -55,7 +55,11 @@ package struct EgressRules: Sendable {
   ///
   /// - Throws: `tool.egress` when there are none; the message does not tell the addresses.
   func open(_ addresses: [NetworkAddress], of host: String, insideToo: Bool) throws(SimplonError) -> [NetworkAddress] {
-    let verdicts = addresses.map { AddressRules.verdict(on: $0) }
+    let own = ownAddresses()
+    let verdicts = addresses.map { address in
+      let verdict = AddressRules.verdict(on: address)
+      return verdict == .open && own.contains(address) ? .inside : verdict
+    }
     let open = zip(addresses, verdicts).filter { $1 == .open || ($1 == .inside && (insideToo || allowsPrivate)) }
     guard open.isEmpty else { return open.map(\.0) }
     throw SimplonError(

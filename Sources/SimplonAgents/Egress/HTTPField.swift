@@ -12,6 +12,8 @@ enum HTTPField {
   /// Names that are the connection's own affair, in lower case; nobody else sets them.
   static let reserved: Set<String> = [
     "host", "connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+    // Some servers take these for the method.
+    "x-http-method", "x-http-method-override", "x-method-override",
   ]
 
   /// Whether a text can be a field's name that others may set.

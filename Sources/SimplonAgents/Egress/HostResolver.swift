@@ -1,5 +1,6 @@
 import Dispatch
 import SimplonCore
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -12,12 +13,24 @@ import SimplonCore
 /// The addresses of a host's name.
 typealias HostResolver = @Sendable (_ host: String) async throws -> [NetworkAddress]
 
+/// How many names are being looked up: each takes one of the threads that files are read on, too.
+private let lookups = Mutex(0)
+
 /// Asks the system, which may block for long; a cancelled task does not wait for it.
 ///
-/// - Throws: `tool.failed` when the name has no address; `CancellationError`.
+/// - Throws: `tool.failed` when the name has no address, or 32 others are being looked up; `CancellationError`.
 @Sendable func systemResolver(_ host: String) async throws -> [NetworkAddress] {
+  let isFree = lookups.withLock { count in
+    guard count < 32 else { return false }
+    count += 1
+    return true
+  }
+  guard isFree else {
+    throw SimplonError(.toolFailed, "too many names are being looked up", hint: "let the step `retry`")
+  }
   let (answers, answer) = AsyncStream.makeStream(of: [NetworkAddress].self)
   DispatchQueue.global().async {
+    defer { lookups.withLock { $0 -= 1 } }
     answer.yield(addresses(of: host))
     answer.finish()
   }
@@ -44,6 +57,20 @@ private func addresses(of host: String) -> [NetworkAddress] {
       found.append(address)
     }
     next = entry.pointee.ai_next
+  }
+  return found
+}
+
+/// The addresses of this machine: what listens there may count on a firewall.
+func ownAddresses() -> [NetworkAddress] {
+  var list: UnsafeMutablePointer<ifaddrs>?
+  guard getifaddrs(&list) == 0, let first = list else { return [] }
+  defer { freeifaddrs(first) }
+  var found = [NetworkAddress]()
+  var next: UnsafeMutablePointer<ifaddrs>? = first
+  while let entry = next {
+    if let address = entry.pointee.ifa_addr, let address = NetworkAddress(UnsafePointer(address)) { found.append(address) }
+    next = entry.pointee.ifa_next
   }
   return found
 }

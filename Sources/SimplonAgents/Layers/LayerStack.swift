@@ -59,15 +59,39 @@ package struct LayerStack: Sendable {
       }
     }
     if let wrong { throw conflict(wrong.one, wrong.other, at: wrong.path) }
+    try settleOrphans(&joined)
+    return LayerView(joined: joined.compactMapValues { $0.entry == .deleted ? nil : $0.entry })
+  }
+
+  /// What stands in no folder, as one step removed or replaced the folder in which another one wrote: the later one's
+  /// wish holds; of parallel ones neither's does.
+  private func settleOrphans(_ joined: inout [LayerPath: Place]) throws(SimplonError) {
+    var hasOrphans = false
     for (path, own) in joined where own.entry != .deleted {
       guard let parent = path.parent else { continue }
       guard let above = joined[parent] else {
         throw SimplonError(.storageDamaged, "the layer of step \"\(layers[own.writers[0]].stepID)\" lacks a folder")
       }
-      // One step removed or replaced the folder in which the other one wrote.
-      guard above.entry.isDirectory else { throw conflict(above.writers[0], own.writers[0], at: path) }
+      if !above.entry.isDirectory { hasOrphans = true }
     }
-    return LayerView(joined: joined.compactMapValues { $0.entry == .deleted ? nil : $0.entry })
+    guard hasOrphans else { return }
+    for path in joined.keys.sorted() {
+      guard let own = joined[path], own.entry != .deleted, let parent = path.parent, let above = joined[parent],
+        !above.entry.isDirectory
+      else { continue }
+      let (folder, child) = (layers[above.writers[0]], layers[own.writers[0]])
+      if folder.needs(child.stepID) {
+        joined[path] = Place(entry: .deleted, writers: above.writers)
+      } else if child.needs(folder.stepID) {
+        var place: LayerPath? = parent
+        while let at = place, joined[at]?.entry.isDirectory != true {
+          joined[at] = Place(entry: .directory(mode: 0o755), writers: own.writers)
+          place = at.parent
+        }
+      } else {
+        throw conflict(above.writers[0], own.writers[0], at: path)
+      }
+    }
   }
 
   private func conflict(_ one: Int, _ other: Int, at path: LayerPath) -> SimplonError {

@@ -12,7 +12,7 @@ struct ModelBreaker: Sendable {
   /// How long that is: two seconds, doubling up to a minute.
   static let pause = Backoff(base: .seconds(2), cap: .seconds(60))
   /// How long to wait for whoever tries.
-  static let trialPause = Duration.seconds(1)
+  static let trialPause = Duration.seconds(10)
 
   private var failures = 0
   private var opensAt: Instant?

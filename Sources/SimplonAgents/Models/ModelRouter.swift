@@ -21,6 +21,9 @@ package final class ModelRouter: Sendable {
     breakers = Mutex(models.map { _ in ModelBreaker() })
   }
 
+  /// The names of all models.
+  package var names: [String] { models.map(\.name.description) }
+
   /// Whether there is a model of that name; at nil, whether there is any.
   package func has(_ name: String?) -> Bool {
     name.map { name in models.contains { $0.name.description == name } } ?? !models.isEmpty
@@ -78,7 +81,9 @@ package final class ModelRouter: Sendable {
         hint: "Set ANTHROPIC_API_KEY, or OPENAI_API_KEY or OPENAI_BASE_URL.")
     }
     // What no time mends, such as a refused key, is told as it is; another model's pause is over some time.
-    if failures.count == 1 || failures.allSatisfy({ $0.error.retry == .never }) { return first.error }
+    if failures.count == 1 || failures.allSatisfy({ $0.error.retry == .never || $0.error.code == .modelProtocol }) {
+      return first.error
+    }
     var soonest: Duration?
     for case .after(let wait) in failures.map(\.error.retry) { soonest = Swift.min(soonest ?? wait, wait) }
     return SimplonError(

@@ -53,9 +53,11 @@ struct QueueStore: Sendable {
     )
   }
 
-  /// Queues runs that wait for a reason which is gone; gives them.
-  func queueWaiting(_ reason: SimplonError.Code) async throws -> [UUID] {
-    try await client.query("select run_id from simplon.queue_waiting(\(reason.rawValue)) as r (run_id)").map { row in
+  /// Queues up to a thousand runs that waited for one of these models, or for any; gives them.
+  func queuePrompts(for models: [String]) async throws -> [UUID] {
+    let reason = SimplonError.Code.modelNotConfigured.rawValue
+    return try await client.query("select run_id from simplon.queue_waiting(\(reason), \(models)) as r (run_id)").map {
+      row in
       try row.decode(UUID.self)
     }
   }

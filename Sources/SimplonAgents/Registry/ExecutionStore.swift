@@ -14,6 +14,14 @@ struct ExecutionStore: Sendable {
       'started_at', e.started_at, 'completed_at', e.completed_at)::text
     """
 
+  /// What lists show: the rest is large, and read one by one.
+  private static let line = """
+    json_build_object('task_id', e.task_id, 'agent_id', i.agent_id, 'agent_type', e.agent_type,
+      'task_type', e.task_type, 'status', e.status, 'quality_score', e.quality_score,
+      'execution_time_seconds', e.execution_time_seconds, 'run_id', e.run_id, 'session_id', e.session_id,
+      'user_id', e.user_id, 'created_at', e.created_at, 'started_at', e.started_at, 'completed_at', e.completed_at)::text
+    """
+
   /// Stores a report; gives the execution as JSON text, and whether it is new.
   func report(_ report: ExecutionReport, as caller: Principal) async throws -> (execution: String, isNew: Bool) {
     let answers = try await database.all(
@@ -49,7 +57,7 @@ struct ExecutionStore: Sendable {
     let before = try query.id(of: "executions")
     // What is that much older by its id was made before, too; ids tell the time to the millisecond.
     let page: PostgresQuery = """
-      select row_number() over (order by e.id desc) as place, e.id::text as key, \(unsafeSQL: Self.json) as json
+      select row_number() over (order by e.id desc) as place, e.id::text as key, \(unsafeSQL: Self.line) as json
       from agent_executions e left join agent_instances i on i.id = e.agent_instance_id
       cross join (select coalesce(greatest(\(query.start), now() - \(query.hours) * interval '1 hour'), 'epoch') as at)
         as since

@@ -68,7 +68,7 @@ struct RunExecution: Sendable {
           return try await journal.write(RunTurn(ending: .modelMissing(claim.model)))
         }
         let messages = isNew ? [] : try await store.messages(of: claim.held.id, attempt: claim.attempt)
-        let settled = records.settled.filter { $0.value.status != .cancelled }
+        let settled = records.settled
         machine = RunMachine(
           try Supervisor(
             prompt: prompt, tools: tools.catalog.only(claim.tools), messages: messages, settled: settled, run: run),
@@ -101,7 +101,9 @@ struct RunExecution: Sendable {
         isReleased = turn.outcome?.releases == true
         if isReleased || isHandedBack { return }
         for start in turn.starts {
-          let files = machine.files(before: start.step.id)
+          let files =
+            start.step.declaration.usesFiles
+            ? machine.files(before: start.step.id) : RunFiles(steps: [], replaces: { _, _ in false })
           let hashes = machine.layerHashes
           group.addTask {
             let input = await perform(start, files, layers: layers, hashes: hashes, journal: journal)
@@ -146,6 +148,12 @@ struct RunExecution: Sendable {
       let step = start.step
       if let request = start.request {
         let reply = try await ask(request, in: step.id, journal)
+        let isSummary = start.input["for"] != nil
+        if reply.turn.text.isBlank,
+          isSummary ? reply.stop != .refused : reply.stop == .ended && reply.turn.calls.isEmpty
+        {
+          throw SimplonError(.modelProtocol, "the model has said nothing", retry: .backoff)
+        }
         // Not a word of the transcript, so that a resume can ask again.
         let error =
           reply.stop == .refused

@@ -105,6 +105,8 @@ struct RunMachine: Sendable {
       }
     }
     if !isStopping { decide(&turn) }
+    // Before a drain looks ahead: what it sees there, the next holder decides and writes.
+    turn.messages = progress.takeMessages()
     if working.isEmpty {
       conclude(&turn)
     } else if showsRetrying {
@@ -112,7 +114,6 @@ struct RunMachine: Sendable {
       turn.outcome = .hold(status: "running", reason: nil)
     }
     for index in turn.rows.indices { turn.rows[index].position = progress.position(of: turn.rows[index].step.id) }
-    turn.messages = progress.takeMessages()
     turn.events += turn.messages.map(\.event)
     return turn
   }
@@ -150,7 +151,9 @@ struct RunMachine: Sendable {
       return
     }
     interruptions[step.id, default: 0] += 1
-    guard error.code != .modelProtocol || interruptions[step.id, default: 0] < Self.mostMisunderstandings else {
+    // In the row, so that the next holder goes on counting.
+    if error.code == .modelProtocol { failures[step.id, default: 0] += 1 }
+    guard error.code != .modelProtocol || failures[step.id, default: 0] < Self.mostMisunderstandings else {
       return settle(step, as: SettledStep(status: .failed, error: error.json), in: &turn)
     }
     let delay = delay(after: error, attempt: interruptions[step.id, default: 1], jitter: end.jitter)
@@ -166,7 +169,8 @@ struct RunMachine: Sendable {
   }
 
   private func delay(after error: SimplonError, attempt: Int, jitter: Double) -> Duration {
-    if case .after(let wait) = error.retry { return wait }
+    // Not all at one moment.
+    if case .after(let wait) = error.retry { return wait + min(wait, .seconds(10)) * jitter }
     let base: Duration =
       switch error.code {
       case .runStale, .runInterrupted: .milliseconds(200)
@@ -208,6 +212,7 @@ struct RunMachine: Sendable {
   ) {
     layerHashes[step.id] = layerHash
     leftovers.remove(step.id)
+    stepInputs[step.id] = nil
     progress.settle(step.id, as: end, saying: reply)
     turn.put(
       StepRow(
@@ -219,6 +224,11 @@ struct RunMachine: Sendable {
   }
 
   private mutating func decide(_ turn: inout RunTurn) {
+    // Of a plan that has failed nothing is done again: what an earlier holder had under way ends here.
+    for id in leftovers.sorted() where progress.givesUp(id) {
+      guard let step = progress[id] else { continue }
+      settle(step, as: waiting.removeValue(forKey: id)?.last ?? SettledStep(status: .cancelled), in: &turn)
+    }
     carryOut(progress.next(), in: &turn)
     // Where a plan has failed, what waits for a repeat has failed too.
     let givenUp = waiting.keys.filter { progress.givesUp($0) }.sorted()

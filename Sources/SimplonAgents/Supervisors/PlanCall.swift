@@ -19,7 +19,8 @@ enum PlanCall {
       "type": "object", "additionalProperties": false, "required": ["id", "tool", "with"],
       "properties": [
         "id": ["type": "string", "description": "a small letter, then small letters, digits, _ and -; unique"],
-        "tool": ["type": "string", "enum": .array(tools.all.map { .string($0.name) })],
+        "tool": tools.all.isEmpty
+          ? ["type": "string"] : ["type": "string", "enum": .array(tools.all.map { .string($0.name) })],
         "with": ["type": "object", "description": "the tool's input"],
         "needs": [
           "type": "array", "items": ["type": "string"], "description": "the ids of the steps that must be over before",
@@ -52,7 +53,7 @@ enum PlanCall {
   static func read(_ input: JSON, tools: ToolCatalog) throws(SimplonError) -> Reading {
     guard var members = input.object else { throw SimplonError(.planInvalid, "the plan must be an object") }
     let answer = members.removeValue(forKey: "answer").flatMap { $0.isNull ? nil : $0 }
-    guard members["steps"]?.array?.isEmpty == true else {
+    guard members["steps"]?.isNull ?? true || members["steps"]?.array?.isEmpty == true else {
       guard answer == nil else {
         throw SimplonError(.planInvalid, "an answer is for a job without steps", hint: "Answer when they are done.")
       }
@@ -79,10 +80,12 @@ enum PlanCall {
     var members: [String: JSON] = ["steps": .object(steps)]
     var failed = false
     switch outcome {
-    case .completed(let result): members["output"] = result
+    case .completed(let output):
+      members["output"] = output.map { $0.size > limit ? .string($0.text.cut(to: limit)) : $0 }
     case .failed(let error):
       failed = true
-      members["error"] = error.json
+      // A step's own stands there; which of several came first, the next holder would not know.
+      if error.details?["step"] == nil { members["error"] = error.json }
     }
     return ToolCallResult(callID: callID, text: JSON.object(members).text, isError: failed)
   }

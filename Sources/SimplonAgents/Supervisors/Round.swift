@@ -30,7 +30,8 @@ struct Round: Sendable {
     var settled = [String: SettledStep]()
     for step in plan.steps { settled[step.id] = results[step.id + suffix] }
     self.plan = PlanProgress(plan: plan, settled: PlanProgress.kept(of: settled, in: plan), run: run)
-    return plan.steps.map { $0.renamed($0.id + suffix) }
+    // The order in which files are joined from the next turn on: each after those whose files it replaces.
+    return plan.graph.order.map { plan.steps[$0].renamed(plan.steps[$0].id + suffix) }
   }
 
   /// What to do now; steps that are decided without being done have their results at once.

@@ -4,7 +4,7 @@ import SimplonCore
 extension Supervisor {
   static let instructions = """
     You do a job for a person who is not there to be asked. You work with tools in a folder of your own; each call starts \
-    where the calls before it left the folder, in a sandbox without a network.
+    where the turns before it left the folder. Programs run in a sandbox without a network.
 
     Begin with the tool "plan": name the steps that the job takes, with the tool and the input of each. Steps that need \
     nothing from each other run at the same time; a step that needs another names it in "needs" and reads its output as \
@@ -91,7 +91,7 @@ extension SettledStep {
 
 extension String {
   /// The text, or its beginning and how long it was.
-  fileprivate func cut(to bytes: Int) -> String {
+  func cut(to bytes: Int) -> String {
     guard utf8.count > bytes else { return self }
     let kept = Array(utf8.prefix(bytes + 4))
     return String(decoding: kept.prefix(SafeText.cut(kept, at: bytes)), as: UTF8.self)

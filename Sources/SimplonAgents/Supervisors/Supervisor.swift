@@ -18,6 +18,8 @@ struct Supervisor: RunProgress {
     var transcript = 400_000
     /// Bytes of one result that the model reads; all of it is in the step's output.
     var result = 32_768
+    /// Bytes of all outputs together, which whoever takes the run up reads at once.
+    var outputs = PlanProgress.maximumBytes
     /// Tokens of one reply.
     var outputTokens = 8192
   }
@@ -40,6 +42,7 @@ struct Supervisor: RunProgress {
   private var asksForSummary = false
   private var round: Round?
   private var results: [String: SettledStep]
+  private var outputBytes = 0
   private var steps: [String: Plan.Step] = [:]
   private var order: [String] = []
   private var positions: [String: Int] = [:]
@@ -103,12 +106,16 @@ struct Supervisor: RunProgress {
       questions += 1
       asksForSummary = true
     }
-    guard questions < limits.questions, order.count < limits.steps else {
+    guard questions < limits.questions, order.count < limits.steps, outputBytes <= limits.outputs else {
       return outcome = .failed(
         error: SimplonError(
-          .runLimit, "the run has asked its model \(questions) times in \(order.count) steps and has no answer",
+          .runLimit,
+          "the run has no answer after \(questions) questions and \(order.count) steps with \(outputBytes) bytes of outputs",
           hint: "Ask for less at once.",
-          details: ["questions": .integer(limits.questions), "steps": .integer(limits.steps)]))
+          details: [
+            "questions": .integer(limits.questions), "steps": .integer(limits.steps),
+            "output_bytes": .integer(limits.outputs),
+          ]))
     }
     let size = transcript.dropFirst().reduce(0) { $0 + $1.size }
     if size > limits.transcript, transcript.count > 2 { asksForSummary = true }
@@ -124,7 +131,7 @@ struct Supervisor: RunProgress {
   /// Ends the round when all of its calls have their results; gives how many.
   private mutating func finish() -> Int? {
     guard let current = round, let answers = current.answers(results, limit: limits.result) else { return nil }
-    for id in order[current.start...] { results[id] = nil }
+    for id in order[current.start...] { outputBytes += results.removeValue(forKey: id)?.output?.size ?? 0 }
     transcript.append(.results(answers))
     round = nil
     return answers.count
@@ -178,6 +185,7 @@ struct Supervisor: RunProgress {
           hint: "Ask for less at once."))
     }
     asksForSummary = false
+    said = ""
     transcript = [.user("\(prompt)\n\n\(Self.summaryHead)\n\(text)")]
   }
 

@@ -56,3 +56,19 @@ extension EgressResponse {
     }
   }
 }
+
+extension JSON {
+  /// The value with these texts made unreadable in all of its strings: JSON can write them in ways that bytes do not show.
+  func hiding(_ secrets: [String]) -> JSON {
+    func plain(_ text: String) -> String {
+      secrets.reduce(text) { $0.replacing($1, with: String(repeating: "*", count: $1.utf8.count)) }
+    }
+    switch self {
+    case .string(let text): return .string(plain(text))
+    case .array(let items): return .array(items.map { $0.hiding(secrets) })
+    case .object(let members):
+      return .object(Dictionary(members.map { (plain($0), $1.hiding(secrets)) }, uniquingKeysWith: { first, _ in first }))
+    case .null, .bool, .number: return self
+    }
+  }
+}

@@ -52,7 +52,7 @@ struct SQLTool: Sendable {
           try await connection.query("begin transaction read only")
           let session = ConnectorSession(connection: connection)
           try await session.check(limit)
-          return try await session.read(query)
+          return try await session.read(query, limit)
         }
         return ToolResult(output: output)
       }

@@ -171,10 +171,13 @@ package final class Worker: Service {
   /// Prompts that waited for a model go on where there is one.
   private func takeUpPrompts() async throws {
     guard models.has(nil) else { return }
-    let runs = try await queue.queueWaiting(.modelNotConfigured)
-    guard !runs.isEmpty else { return }
-    wakeUp.runQueued()
-    wakeUp.runsChanged(runs)
+    var runs: [UUID]
+    repeat {
+      runs = try await queue.queuePrompts(for: models.names)
+      guard !runs.isEmpty else { return }
+      wakeUp.runQueued()
+      wakeUp.runsChanged(runs)
+    } while runs.count == 1000
   }
 
   private func recover() async throws {

@@ -48,7 +48,9 @@ extension Pool {
     switch result {
     case .failure(let error):
       lastFailure = error
-      logger.warning("PostgreSQL cannot be reached", metadata: ["error": "\(String(reflecting: error))"])
+      // libpq quotes pieces of the address, and a password that was not escaped can be one.
+      let words = String(reflecting: error).replacing(#/"[^"]*"/#, with: "\"…\"")
+      logger.warning("PostgreSQL cannot be reached", metadata: ["error": "\(words)"])
       perform(state.lost(id, at: now), now)
     case .success(let link):
       lastFailure = nil

@@ -110,6 +110,8 @@ actor Pool {
     for channel in channels.values {
       if let deadline = channel.deadline, deadline <= now {
         logger.warning("a PostgreSQL connection is given up: the server is silent")
+        // What it does there would else go on.
+        channel.cancel()
         lose(channel, now)
       } else if channel.isQuiet, channel.kind != .exclusive || channel.isIdle,
         channel.lastProgress + Self.probeInterval <= now

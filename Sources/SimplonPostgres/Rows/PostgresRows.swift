@@ -5,6 +5,9 @@ public struct PostgresRows: RandomAccessCollection, Sendable {
   /// The number of rows that the statement returned, inserted, changed or deleted.
   public var affectedRows: Int { results.affectedRows }
 
+  /// The command's tag, such as `INSERT 0 1`.
+  package var tag: String { results.tag }
+
   /// The names of the columns, in order.
   public var columns: [String] { (0..<results.columnCount).map(results.name(ofColumn:)) }
 

@@ -35,7 +35,7 @@ extension Channel {
 
   /// The statements after which the server has prepared what the cache says, and nothing else.
   func deallocations() -> [PostgresQuery] {
-    guard !hasForeignStatements else {
+    guard !hasForeignStatements, configuration.keepsStatements else {
       hasForeignStatements = false
       cache.removeAll()
       return ["deallocate all"]

@@ -35,13 +35,14 @@ extension Schema {
     ("created_at", time), ("updated_at", time),
   ])
 
-  private static let execution = object([
-    ("task_id", string), ("agent_id", optional(string)), ("agent_type", words(AgentWords.types)),
-    ("task_type", string), ("status", words(AgentWords.taskStatuses)), ("input_data", any), ("output_data", any),
-    ("error", any), ("quality_score", optional(number)), ("execution_time_seconds", optional(number)),
-    ("run_id", optional(uuid)), ("session_id", optional(string)), ("user_id", optional(uuid)), ("created_at", time),
-    ("started_at", optional(time)), ("completed_at", optional(time)),
-  ])
+  private static let execution = object(
+    [
+      ("task_id", string), ("agent_id", optional(string)), ("agent_type", words(AgentWords.types)),
+      ("task_type", string), ("status", words(AgentWords.taskStatuses)), ("input_data", any), ("output_data", any),
+      ("error", any), ("quality_score", optional(number)), ("execution_time_seconds", optional(number)),
+      ("run_id", optional(uuid)), ("session_id", optional(string)), ("user_id", optional(uuid)), ("created_at", time),
+      ("started_at", optional(time)), ("completed_at", optional(time)),
+    ], optional: ["input_data", "output_data", "error"])
 
   private static let metric = object([
     ("id", uuid), ("agent_id", string), ("agent_type", words(AgentWords.types)), ("period_start", time),

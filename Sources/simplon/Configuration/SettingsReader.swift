@@ -177,7 +177,10 @@ struct SettingsReader: Sendable {
   }
 
   private func wrong(_ setting: Setting) -> SimplonError {
-    let shown = setting.isSecret ? "the value" : "\"\((text(setting) ?? "").prefix(80))\""
+    // An address may hold a password.
+    var isHidden = setting.isSecret
+    if case .url = setting.kind { isHidden = true }
+    let shown = isHidden ? "the value" : "\"\((text(setting) ?? "").prefix(80))\""
     return SimplonError(
       .configInvalid, "\(setting.name) is \(shown), and must be: \(setting.range)", hint: setting.summary,
       details: ["key": .string(setting.name), "range": .string(setting.range)])

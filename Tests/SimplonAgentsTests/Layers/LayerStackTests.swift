@@ -46,6 +46,16 @@ struct LayerStackTests {
       .count == 3)
   }
 
+  @Test func `of two that are in an order, the later one's wish for a folder holds`() throws {
+    let base = try layer("base", ["d": .directory(mode: 0o700), "d/old": file("0")])
+    let gone: [String: LayerEntry] = ["d": .deleted, "d/old": .deleted]
+    let made: [String: LayerEntry] = ["d/new": file("1")]
+    let kept = try paths([base, layer("a", after: ["base"], gone), layer("b", after: ["a", "base"], made)])
+    #expect(kept == ["d": .directory(mode: 0o755), "d/new": file("1")])
+    let removed = try paths([base, layer("a", after: ["base"], made), layer("b", after: ["a", "base"], gone)])
+    #expect(removed == [:])
+  }
+
   @Test(arguments: [0, 1, 2, 3, 4, 5])
   func `parallel steps that left different things conflict by name`(_ variant: Int) throws {
     let base = try layer("base", ["d": .directory(mode: 0o755), "d/old": file("0"), "x": file("0")])

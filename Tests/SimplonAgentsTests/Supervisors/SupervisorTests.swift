@@ -220,6 +220,72 @@ struct SupervisorTests {
     #expect(error["code"] == "model.protocol")
   }
 
+  @Test func `the next holder goes on counting answers that nobody can read`() throws {
+    var written = Written()
+    for round in 1...5 {
+      var machine = try written.machine(Supervisor.Limits())
+      written.write(machine.turn())
+      let garbled = SimplonError(.modelProtocol, "no JSON", retry: .backoff)
+      written.write(
+        machine.turn(after: [
+          .interrupted(StepEnd(stepID: "model.1", output: .null, error: garbled, layerHash: nil, jitter: 1))
+        ]))
+      #expect(written.rows["model.1"]?.status == (round == 5 ? .failed : .waiting))
+    }
+  }
+
+  @Test func `of a plan that has failed a new holder does nothing again, and tells the model the same`() throws {
+    var written = Written()
+    var machine = try written.machine(Supervisor.Limits())
+    written.write(machine.turn())
+    let two: JSON = [["id": "a", "tool": "noop", "with": [:]], ["id": "b", "tool": "noop", "with": [:]]]
+    written.write(machine.turn(after: [said("model.1", reply([plan(two)]))]))
+    written.write(machine.turn(after: [done("a", fault)]))
+    #expect(written.rows["b"]?.status == .running)
+    var next = try written.machine(Supervisor.Limits())
+    let turn = next.turn()
+    written.write(turn)
+    #expect(turn.starts.map(\.step.id) == ["model.2"])
+    #expect(written.rows["b"]?.status == .cancelled)
+    guard case .results(let results) = turn.starts.first?.request?.messages.last else {
+      Issue.record("the results are missing")
+      return
+    }
+    let told = try JSON(parsing: results[0].text)
+    #expect(told["steps"]?["b"]?["status"] == "cancelled")
+    var third = try written.machine(Supervisor.Limits())
+    #expect(third.turn().starts.first?.request?.messages == turn.starts.first?.request?.messages)
+  }
+
+  @Test func `a drain writes no result whose steps it has not written`() throws {
+    var written = Written()
+    var machine = try written.machine(Supervisor.Limits())
+    written.write(machine.turn())
+    let chain: JSON = [
+      ["id": "a", "tool": "noop", "with": [:]],
+      ["id": "b", "tool": "noop", "needs": ["a"], "when": "${{ steps.a.output.of == 'never' }}", "with": [:]],
+    ]
+    written.write(machine.turn(after: [said("model.1", reply([plan(chain)]))]))
+    written.write(machine.turn(after: [.drain, done("a")]))
+    #expect(written.outcome == .queued)
+    #expect(written.messages.map(\.role) == [.user, .assistant])
+    var next = try written.machine(Supervisor.Limits())
+    written.write(next.turn())
+    #expect(written.rows["b"]?.status == .skipped)
+  }
+
+  @Test func `files are joined in the order of needs, wherever a plan has its steps`() throws {
+    var machine = try Written().machine(Supervisor.Limits())
+    _ = machine.turn()
+    let turned: JSON = [
+      ["id": "late", "tool": "noop", "needs": ["early"], "with": [:]], ["id": "early", "tool": "noop", "with": [:]],
+    ]
+    _ = machine.turn(after: [said("model.1", reply([plan(turned)]))])
+    let files = machine.files(before: nil)
+    #expect(files.steps == ["model.1", "early", "late"])
+    #expect(files.replaces("late", "early") && !files.replaces("early", "late"))
+  }
+
   @Test func `no plan is begun that leaves no question for its end`() throws {
     var limits = Supervisor.Limits()
     limits.steps = 4

@@ -45,7 +45,8 @@ create table public.agent_runs (
 create index agent_runs_of_user on public.agent_runs (user_id, id desc);
 create index agent_runs_of_parent on public.agent_runs (parent_id) where parent_id is not null;
 create index agent_runs_of_fork on public.agent_runs (forked_from) where forked_from is not null;
-create index agent_runs_waiting on public.agent_runs ((reason ->> 'code')) where status = 'waiting';
+-- By no column that a claim changes, which would make it write every index.
+create index agent_runs_waiting on public.agent_runs ((reason ->> 'code')) where reason is not null;
 -- For retention: what ended first.
 create index agent_runs_finished on public.agent_runs (completed_at) where completed_at is not null;
 create unique index agent_runs_idempotency on public.agent_runs

@@ -52,7 +52,9 @@ begin
     total_tasks_completed = i.total_tasks_completed + c.completed,
     total_tasks_failed = i.total_tasks_failed + c.failed,
     current_task_id = (
+      -- The name of a task is its owner's word; who sees the agent sees only that of the agent's own owner, or of nobody.
       select e.task_id from public.agent_executions e where e.agent_instance_id = i.id and e.status = 'running'
+        and (e.user_id is null or e.user_id = i.user_id)
       order by e.id desc limit 1),
     status = case i.status when 'offline' then 'idle' else i.status end,
     last_activity = clock_timestamp(), updated_at = clock_timestamp()

@@ -123,8 +123,8 @@ begin
 end $$;
 
 -- Settles and dispatches steps, appends events, stores artifacts and ends or parks runs: a batch over many runs in one
--- commit. Each entry: {run_id, epoch, base, attempt, steps[], messages[], events[], artifacts[], outcome?}; an outcome ends the lease
--- unless it says "hold", and queues the run again when it says "ready_in_ms". Gives the runs that were
+-- commit. Each entry: {run_id, epoch, base, attempt, steps[], messages[], events[], artifacts[], outcome?}; an outcome ends
+-- the lease unless it says "hold", and queues the run again when it says "ready_in_ms". Gives the runs that were
 -- written; an entry whose run is held by another by now, or whose base is not the next number, is left out whole.
 create function simplon.settle_steps(batch jsonb) returns table (run_id uuid, next_seq bigint)
 language plpgsql security definer set search_path = ''
@@ -206,13 +206,14 @@ begin
   select h.run_id, h.next_seq from held h;
 end $$;
 
--- Queues the runs that wait for that reason, which a worker says is gone; gives them.
-create function simplon.queue_waiting(reason text, most integer default 1000) returns setof uuid
+-- Queues the runs that wait for that reason, which a worker says is gone for these models; gives them.
+create function simplon.queue_waiting(reason text, models text[], most integer default 1000) returns setof uuid
 language sql security definer set search_path = ''
 as $$
   with waiting as materialized (
     select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
-    where r.status = 'waiting' and r.reason ->> 'code' = queue_waiting.reason
+    where r.status = 'waiting' and r.reason is not null and r.reason ->> 'code' = queue_waiting.reason
+      and (r.model is null or r.model = any (models))
     order by s.run_id limit most for update of s skip locked),
   state as (
     update simplon.run_state s set next_seq = s.next_seq + 1
@@ -292,7 +293,7 @@ revoke all on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
   simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
   simplon.retire_worker(uuid),
-  simplon.recover_runs(integer), simplon.queue_waiting(text, integer),
+  simplon.recover_runs(integer), simplon.queue_waiting(text, text[], integer),
   simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
   simplon.settle_steps(jsonb), simplon.oldest_transaction_seconds(), simplon.sweep(), simplon.delete_runs(interval, integer),
   simplon.settle_setting(text, text), simplon.take_turn(text, interval)
@@ -301,7 +302,7 @@ grant execute on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
   simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
   simplon.retire_worker(uuid),
-  simplon.recover_runs(integer), simplon.queue_waiting(text, integer),
+  simplon.recover_runs(integer), simplon.queue_waiting(text, text[], integer),
   simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
   simplon.settle_steps(jsonb), simplon.oldest_transaction_seconds(), simplon.sweep(), simplon.delete_runs(interval, integer),
   simplon.settle_setting(text, text), simplon.take_turn(text, interval)

@@ -124,7 +124,8 @@ begin
     insert into public.agent_metrics (
       user_id, agent_instance_id, agent_type, period_start, period_end, tasks_completed, tasks_failed, success_rate,
       average_execution_time, average_quality_score, reported)
-    select i.user_id, i.id, i.agent_type, d.day, d.day + interval '1 day', sum(g.tasks_completed), sum(g.tasks_failed),
+    select i.user_id, i.id, i.agent_type, d.day, d.day + interval '1 day',
+      least(sum(g.tasks_completed), 2147483647), least(sum(g.tasks_failed), 2147483647),
       coalesce(sum(g.tasks_completed) / nullif(sum(g.tasks_completed + g.tasks_failed), 0)::double precision, 0),
       coalesce(sum(g.average_execution_time * (g.tasks_completed + g.tasks_failed))
         / nullif(sum(g.tasks_completed + g.tasks_failed), 0), 0),

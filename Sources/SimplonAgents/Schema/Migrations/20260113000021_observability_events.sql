@@ -101,6 +101,9 @@ declare
   dropped integer := 0;
   month timestamptz;
 begin
+  if older < interval '1 day' then
+    raise exception 'the audit log is kept for a day at least' using errcode = 'SIM05';
+  end if;
   perform pg_catalog.pg_advisory_xact_lock(5360414142);
   for month in select * from simplon.months_before('observability_events', older) loop
     execute format('drop table simplon.%I', 'observability_events_' || to_char(month, 'YYYY_MM'));

@@ -61,7 +61,9 @@ begin
     status = new.status, output_data = new.result, error = new.error, completed_at = new.completed_at,
     started_at = case when new.status = 'running' then coalesce(e.started_at, clock_timestamp())
       when old.completed_at is null then e.started_at end,
-    execution_time_seconds = extract(epoch from new.completed_at - e.started_at)
+    -- Clocks may go back, and the check of the column must not stop a run.
+    execution_time_seconds = case when new.completed_at is not null and e.started_at is not null
+      then greatest(0, extract(epoch from new.completed_at - e.started_at)) end
   where e.task_id = new.task_id and e.run_id = new.id;
   return null;
 end $$;
@@ -143,7 +145,8 @@ begin
     error = coalesce(changes -> 'error', e.error),
     quality_score = coalesce((changes ->> 'quality_score')::double precision, e.quality_score),
     execution_time_seconds = coalesce((changes ->> 'execution_time_seconds')::double precision,
-      e.execution_time_seconds, extract(epoch from e.completed_at - e.started_at)),
+      e.execution_time_seconds, case when e.completed_at is not null and e.started_at is not null
+        then greatest(0, extract(epoch from e.completed_at - e.started_at)) end),
     started_at = e.started_at, completed_at = e.completed_at
   where x.id = e.id;
 end $$;
