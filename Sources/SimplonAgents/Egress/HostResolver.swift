@@ -69,7 +69,7 @@ func ownAddresses() -> [NetworkAddress] {
   var found = [NetworkAddress]()
   var next: UnsafeMutablePointer<ifaddrs>? = first
   while let entry = next {
-    if let address = entry.pointee.ifa_addr, let address = NetworkAddress(UnsafePointer(address)) { found.append(address) }
+    if let address = entry.pointee.ifa_addr.flatMap({ NetworkAddress(UnsafePointer($0)) }) { found.append(address) }
     next = entry.pointee.ifa_next
   }
   return found

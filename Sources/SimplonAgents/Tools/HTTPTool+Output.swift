@@ -67,7 +67,8 @@ extension JSON {
     case .string(let text): return .string(plain(text))
     case .array(let items): return .array(items.map { $0.hiding(secrets) })
     case .object(let members):
-      return .object(Dictionary(members.map { (plain($0), $1.hiding(secrets)) }, uniquingKeysWith: { first, _ in first }))
+      return .object(
+        Dictionary(members.map { (plain($0), $1.hiding(secrets)) }, uniquingKeysWith: { first, _ in first }))
     case .null, .bool, .number: return self
     }
   }

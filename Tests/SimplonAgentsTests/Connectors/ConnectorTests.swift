@@ -93,10 +93,18 @@ struct ConnectorTests {
     #expect(try connector.url("//evil.example/x").text == "https://crm.example/v1//evil.example/x")
     for path in [
       "", "users", "/..", "/../admin", "/a/../../admin", "/%2e%2e/admin", "/.%2E/admin", "/a/%2e%2e%2fadmin", "/./x",
-      "/a?b", "/a#b", "/a\\..\\b", "@evil.example/", ".evil.example/", "/a b",
+      "/a?b", "/a#b", "/a\\..\\b", "@evil.example/", ".evil.example/", "/a b", "/..;/admin", "/..%3Bx/admin",
+      "/..%5cadmin", "/%252e%252e/admin", "/%25252e%25252e/admin",
     ] {
       let error = #expect(throws: SimplonError.self, "\(path)") { try connector.url(path) }
       #expect(error?.code == .toolInput)
+    }
+    for (url, isBelow) in [
+      ("https://crm.example/v1/x?next=/admin", true), ("https://crm.example/v1", true),
+      ("https://crm.example/v10", false),
+      ("https://crm.example/admin", false), ("https://crm.example/v1/%2e%2e/admin", false),
+    ] {
+      #expect(connector.holds(try EgressURL(url)) == isBelow, "\(url)")
     }
   }
 }

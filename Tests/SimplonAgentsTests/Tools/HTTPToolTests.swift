@@ -171,4 +171,20 @@ import Testing
     }
     #expect(outside?.code == .toolEgress, "only through the connector")
   }
+
+  @Test func `a connector's secret is hidden in whatever way JSON writes it, and its sessions are kept`() async throws {
+    let web = try Web(
+      SmallServer.answer(
+        "200 OK", "Set-Cookie: session=1", Self.json, body: #"{"token": "sword\u0066ish\/1", "sword\u0066ish\/1": 1}"#),
+      connector: ["headers": ["X-Key": "swordfish/1"]])
+    let output = try await web.call(["connector": "crm"]).output
+    #expect(output["json"] == ["token": "***********", "***********": 1])
+    #expect(output["headers"]?["set-cookie"] == nil)
+    for name in ["Accept-Encoding", "Range", "X-HTTP-Method-Override"] {
+      let error = await #expect(throws: SimplonError.self) {
+        try await web.call(["connector": "crm", "headers": .object([name: "x"])])
+      }
+      #expect(error?.code == .toolInput, "\(name)")
+    }
+  }
 }

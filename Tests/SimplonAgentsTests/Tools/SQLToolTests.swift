@@ -70,6 +70,7 @@ import Testing
       let list: [JSON] = [
         ["name": "reading", "kind": "postgres", "dsn": .string(dsn)],
         ["name": "quick", "kind": "postgres", "dsn": .string(dsn), "statement_timeout": "200ms", "max_rows": 3],
+        ["name": "brief", "kind": "postgres", "dsn": .string(dsn), "statement_timeout": "500ms"],
         ["name": "writing", "kind": "postgres", "dsn": .string(dsn), "read_only": false],
         ["name": "once", "kind": "postgres", "dsn": .string(dsn), "read_only": false, "effects_table": true],
         ["name": "owner", "kind": "postgres", "dsn": .string(database.owner)],
@@ -258,6 +259,39 @@ import Testing
       #expect(error?.message == "PostgreSQL refuses the statement: column \"nonsense\" does not exist")
       let division = await warehouse.refusal("select 1 / (id - id) from things")
       #expect(division?.details?["sqlstate"] == "22012")
+    }
+  }
+
+  @Test func `a statement cannot lift the limit of its own time`() async throws {
+    try await withWarehouse { warehouse in
+      let error = await warehouse.refusal(
+        """
+        select set_config('statement_timeout', '0', true) from generate_series(1, 150)
+        union all select pg_sleep(30)::text
+        """, on: "brief")
+      #expect(error?.code == .toolTimeout)
+    }
+  }
+
+  @Test func `who shares a connector sees neither the ledger nor what others have asked`() async throws {
+    try await withWarehouse { warehouse in
+      let ledger = await warehouse.refusal("select run_id from simplon_effects", on: "once")
+      #expect(ledger?.details?["sqlstate"] == "42501")
+      _ = try await warehouse.call("select 'swordfish' as word")
+      let found = try await warehouse.call(
+        "select count(*) as n from pg_prepared_statements where statement like '%sword' || 'fish%'")
+      #expect(found["rows"] == [[0]])
+    }
+  }
+
+  @Test func `a write makes no table`() async throws {
+    try await withWarehouse { warehouse in
+      let error = await #expect(throws: SimplonError.self) {
+        try await warehouse.call("select * into stolen from things", on: "writing", write: true)
+      }
+      #expect(error?.code == .toolInput || error?.details?["sqlstate"] == "42501")
+      let tables = try await warehouse.call("select count(*) as n from pg_class where relname = 'stolen'")
+      #expect(tables["rows"] == [[0]])
     }
   }
 
