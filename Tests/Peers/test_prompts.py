@@ -127,7 +127,7 @@ def test_what_is_wrong_with_a_call_is_told_and_a_failed_plan_is_made_anew(begin)
     assert [result.failed for result in results[0]] == [True, True, False]
     assert [result.code for result in results[0][:2]] == ["plan.unknown_tool", "tool.input"]
     assert [group[0].code for group in results[1:4]] == ["plan.reference", "plan.unknown_tool", "tool.input"]
-    assert results[4][0].code == "tool.failed"
+    assert results[4][0].failed
     told = results[4][0].json["steps"]
     assert (told["a"]["status"], told["a"]["output"]["exit_code"], told["b"]["status"]) == ("failed", 3, "skipped")
     assert told["a"]["output"]["stderr"] == "why\n" and told["a"]["error"]["code"] == "tool.failed"
