@@ -17,10 +17,13 @@ from pydantic import BaseModel
 STATUS = """
 select json_build_object(
   'run_id', id, 'status', status, 'reason', reason, 'agent', agent, 'model', model, 'prompt', prompt,
-  'plan', plan, 'workflow', workflow, 'metadata', metadata, 'project_id', project_id, 'result', result,
+  'plan', coalesce(plan, (
+    select x -> 'plan' from agent_messages m cross join lateral jsonb_array_elements(m.content -> 'calls') x
+    where m.run_id = r.id and m.attempt = r.attempt and m.role = 'assistant' and x ? 'plan'
+    order by m.position desc limit 1)), 'workflow', workflow, 'metadata', metadata, 'project_id', project_id, 'result', result,
   'error', error, 'cost', cost, 'attempt', attempt, 'created_at', created_at, 'started_at', started_at,
   'completed_at', completed_at)::text
-from agent_runs where id = $1
+from agent_runs r where id = $1
 """
 CREATE = "select run_id, status, to_json(created_at) #>> '{}' as created_at, is_new from simplon.create_run($1, $2, $3)"
 PRINCIPAL = """

@@ -84,7 +84,10 @@ def _bare(built: House) -> tuple[float, int]:
         owner.execute("vacuum analyze")
 
     def step(name: str, status: str, effect: str) -> dict:
-        return {"step_id": name, "tool": "noop", "status": status, "effect": effect, "input": {}}
+        position = "abc".index(name) + 1
+        return {
+            "step_id": name, "position": position, "tool": "noop", "status": status, "effect": effect, "input": {},
+        }  # fmt: skip
 
     def event(kind: str, **payload) -> dict:
         return {"kind": kind, "payload": payload}
