@@ -46,7 +46,10 @@ begin
       idempotency_key, request_hash)
     values (
       request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent',
-      request ->> 'model', request ->> 'task_id', coalesce((request ->> 'priority')::smallint, 0),
+      request ->> 'model', request ->> 'task_id',
+      -- Before others comes only what the service sends, whichever function it came through.
+      case when not request ? 'priority' then 0 when auth.role() = 'service_role' then (request ->> 'priority')::smallint
+        else least((request ->> 'priority')::smallint, 0) end,
       case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
       coalesce(request -> 'metadata', '{}'), (request ->> 'project_id')::uuid,
       case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
