@@ -37,6 +37,27 @@ struct CallerFunctionTests {
     }
   }
 
+  @Test func `a caller who reaches the function itself gets no priority before others`() async throws {
+    try await withTestDatabase { database in
+      func priorities(_ role: String, as login: ClusterState.Login) async throws -> [String?] {
+        let claims = #"{"sub": "aaaaaaaa-0000-4000-8000-000000000001", "role": "\#(role)"}"#
+        return try await database.execute(
+          """
+          select set_config('request.jwt.claims', '\(claims)', false);
+          set role \(role);
+          select simplon.create_run(jsonb_build_object('prompt', 'x', 'priority', 100), null, null);
+          select simplon.create_run(jsonb_build_object('prompt', 'x', 'priority', -5), null, null);
+          select priority from agent_runs order by id desc limit 2
+          """, as: login
+        ).suffix(2)
+      }
+      let users = try await priorities("authenticated", as: .api)
+      #expect(users == ["-5", "0"])
+      let services = try await priorities("service_role", as: .worker)
+      #expect(services == ["-5", "100"])
+    }
+  }
+
   @Test func `a ticket ends with its token, after an hour at most`() async throws {
     try await withTestDatabase { database in
       for (hash, time) in [("long", "1 day"), ("short", "10 minutes")] {
