@@ -218,6 +218,10 @@ def test_no_function_of_the_engine_can_be_called_by_a_caller_beyond_the_few_that
     names = {name for name, _, _ in callable_ones}
     engine = {
         "claim_runs",
+        "charge_use",
+        "set_run_caps",
+        "cap_reason",
+        "watch_database",
         "append_lines",
         "settle_steps",
         "renew_leases",

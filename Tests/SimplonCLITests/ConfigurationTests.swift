@@ -195,6 +195,19 @@ struct ConfigurationTests {
     #expect(worker.logRetention == .seconds(90 * 86_400) && worker.runRetention == .seconds(30 * 86_400))
   }
 
+  @Test func `caps and the limits of the queue are read, and 0 is no limit`() async throws {
+    let unset = try await settings([:])
+    #expect(unset.worker.runsPerUser == nil && unset.worker.runsTotal == nil)
+    #expect(unset.intake.perUser == 100_000 && unset.intake.total == 1_000_000)
+    #expect(unset.intake.patience == .seconds(2))
+    let set = try await settings([
+      "SIMPLON_RUNS_PER_USER": "3", "SIMPLON_RUNS_TOTAL": "9", "SIMPLON_QUEUE_PER_USER": "0",
+      "SIMPLON_QUEUE_TOTAL": "7", "SIMPLON_INTAKE_PATIENCE": "100ms",
+    ])
+    #expect(set.worker.runsPerUser == 3 && set.worker.runsTotal == 9)
+    #expect(set.intake.perUser == nil && set.intake.total == 7 && set.intake.patience == .milliseconds(100))
+  }
+
   @Test func `what tools may reach is read, and a mistake in it stops the start without telling a secret`() async throws
   {
     let set = try await settings([

@@ -7,7 +7,8 @@ package struct Readiness: Sendable {
   package let ready: Bool
   /// `database`, `tables_accessible`, `events_have_a_place`, `queue` (counted to 10,000), `workers`, `sandboxes` (how many
   /// of them have which level), `oldest_transaction_seconds` (of anybody's in this database), `sandbox` (this process's, where
-  /// it works), `realtime_enabled`.
+  /// it works), `realtime_enabled`; `dead_rows` of the busiest tables, `wal_bytes` (null where it may not be seen) and
+  /// `wal_held_bytes` (by the slot that lags most).
   package let details: JSON
 
   /// Makes an answer.
@@ -52,7 +53,7 @@ package struct Readiness: Sendable {
       """
       with ready as materialized (
         select ready_at from agent_task_queue where ready_at <= now() order by priority desc, ready_at limit 10000)
-      select json_build_object(
+      select (json_build_object(
         'queue', (select json_build_object(
           'ready', count(*), 'oldest_seconds', round(extract(epoch from now() - min(ready_at))::numeric, 3)) from ready),
         'workers', (select count(*) from simplon.workers where alive_until > now()),
@@ -63,7 +64,7 @@ package struct Readiness: Sendable {
         'tables_accessible', (select json_object_agg(name, coalesce(has_table_privilege(to_regclass(name), 'select'), false))
           from unnest(array['agent_instances', 'agent_executions', 'agent_runs', 'agent_steps', 'agent_messages',
             'agent_artifacts', 'agent_task_queue', 'agent_task_logs', 'agent_metrics', 'system_health',
-            'observability_events']) as name))::text
+            'observability_events']) as name))::jsonb || simplon.watch_database())::text
       """, as: PostgresSession(statementTimeout: limit))
     return try rows.first.map { try JSON(parsing: try $0.decode(String.self)) } ?? .null
   }

@@ -19,6 +19,20 @@ struct QueueStore: Sendable {
     ).map(ClaimedRun.init(row:))
   }
 
+  /// Says how many runs of one user, and of all, may be at work at once, with whichever worker.
+  func setCaps(perUser: Int?, total: Int?) async throws {
+    let perUser = perUser.map { Int32(clamping: $0) }
+    let total = total.map { Int32(clamping: $0) }
+    _ = try await client.query("select simplon.set_run_caps(\(perUser), \(total))")
+  }
+
+  /// Adds to what users have used of late; nil is the service.
+  func charge(_ use: [UUID?: Double]) async throws {
+    let users = use.map { $0.key }
+    let units = use.map { $0.value }
+    _ = try await client.query("select simplon.charge_use(\(users), \(units))")
+  }
+
   /// Renews the leases of these runs and says that the worker lives; gives what it still holds, and how many runs are
   /// ready to be claimed (counted to 10,000) and for how many seconds the first of them has been.
   func renew(

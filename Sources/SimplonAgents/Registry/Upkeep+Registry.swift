@@ -6,6 +6,7 @@ import SimplonPostgres
 extension Upkeep {
   /// A look at the agents and at the system; every worker takes one each minute, and one of them does the work for all.
   func watch() async throws {
+    try await recordLoad()
     if try await hasTurn(at: "agents", every: .seconds(55)) { try await markSilentAgents() }
     if try await hasTurn(at: "metrics", every: .seconds(290)) { try await rollUpMetrics() }
     if try await hasTurn(at: "system_health", every: .seconds(290)) { try await recordHealth() }
@@ -43,12 +44,13 @@ extension Upkeep {
   /// Writes down how the engine is.
   func recordHealth() async throws {
     let found = await Readiness.probe(engine: client, sandbox: sandbox)
-    let oldest = found.details["queue"]?["oldest_seconds"].flatMap { seconds -> Double? in
-      if case .number(let text) = seconds { Double(text) } else { nil }
-    }
     // A run that can be taken and is not, for a minute: there are too few workers, or they cannot.
-    let isSlow = (oldest ?? 0) > 60
-    let status = !found.ready ? "unhealthy" : isSlow || sandbox?.isUsable == false ? "degraded" : "healthy"
+    let isSlow = (found.details["queue"]?["oldest_seconds"]?.double ?? 0) > 60
+    // What keeps dead rows, or the log, from being cleared away for so long fills a disk in the end.
+    let oldest = found.details["oldest_transaction_seconds"]?.double ?? 0
+    let held = found.details["wal_held_bytes"]?.double ?? 0
+    let isHeld = oldest > 600 || held > 1_073_741_824
+    let status = !found.ready ? "unhealthy" : isSlow || isHeld || sandbox?.isUsable == false ? "degraded" : "healthy"
     _ = try await client.query(
       "insert into system_health (component, status, reading) values ('engine', \(status), \(found.details))")
   }

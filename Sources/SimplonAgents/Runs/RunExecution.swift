@@ -27,6 +27,7 @@ struct RunExecution: Sendable {
   let tools: ToolBox
   let models: ModelRouter
   let wakeUp: WakeUp
+  let use: RecentUse
   let logger: Logger
 
   func run() async {
@@ -106,7 +107,9 @@ struct RunExecution: Sendable {
             ? machine.files(before: start.step.id) : RunFiles(steps: [], replaces: { _, _ in false })
           let hashes = machine.layerHashes
           group.addTask {
+            let begun = ContinuousClock.now
             let input = await perform(start, files, layers: layers, hashes: hashes, journal: journal)
+            use.add(stepOf: claim.userID, took: ContinuousClock.now - begun, tokens: input?.tokens ?? 0)
             inbox.post(input.map { .input($0) } ?? .lost)
           }
         }
@@ -214,6 +217,14 @@ struct RunExecution: Sendable {
     } catch {
       return .failure(SimplonError(wrapping: error))
     }
+  }
+}
+
+extension RunMachine.Input {
+  /// How many tokens a model has read and written for it.
+  fileprivate var tokens: Int {
+    guard case .ended(let end) = self, let usage = end.reply?.usage else { return 0 }
+    return usage.allInput + usage.output
   }
 }
 

@@ -16,6 +16,7 @@ package struct Runs: Sendable {
   private let tools: ToolCatalog
   private let blobs: BlobStore
   private let wakeUp: WakeUp
+  private let intake: Intake
 
   /// Puts the use cases together.
   ///
@@ -26,9 +27,10 @@ package struct Runs: Sendable {
   ///   - tools: what plans may use.
   ///   - blobs: where artifacts lie.
   ///   - wakeUp: tells workers and streams that something happened.
+  ///   - intake: how much may wait before further runs are refused.
   package init(
     callers: PostgresClient, engine: PostgresClient, statementTimeout: Duration, tools: ToolCatalog, blobs: BlobStore,
-    wakeUp: WakeUp
+    wakeUp: WakeUp, intake: IntakeLimits = IntakeLimits()
   ) {
     self.store = RunStore(client: callers, statementTimeout: statementTimeout)
     self.logs = LogStore(client: engine)
@@ -36,6 +38,8 @@ package struct Runs: Sendable {
     self.tools = tools
     self.blobs = blobs
     self.wakeUp = wakeUp
+    let depth = QueueDepth(client: engine)
+    self.intake = Intake(limits: intake) { part, limit in try await depth.count(part, upTo: limit) }
   }
 
   /// Makes a run, or gives the one that the same key made before.
@@ -45,7 +49,7 @@ package struct Runs: Sendable {
   ///   - idempotencyKey: 1 to 255 bytes of printable ASCII, per user; the same key with another body is refused.
   ///   - caller: whose run it becomes.
   /// - Returns: the run, new or made before.
-  /// - Throws: `plan.*`, `request.*`, `database.*`.
+  /// - Throws: `plan.*`, `request.*`, `database.*`; `run.queue_full` and `server.overloaded` when there is too much to do.
   package func create(
     _ request: CreateRun, idempotencyKey: String?, as caller: Principal
   ) async throws -> RunReceipt {
@@ -71,17 +75,30 @@ package struct Runs: Sendable {
     }
     let body = request.json
     let hash = idempotencyKey.map { _ in Array(SHA256.hash(data: body.utf8)) }
-    let receipt = try await store.create(body, key: idempotencyKey, hash: hash, as: caller)
+    let starts = request.start
+    let receipt = try await intake.admit(
+      caller.subject, isQueued: { (receipt: RunReceipt) in receipt.isNew && starts }
+    ) {
+      try await store.create(body, key: idempotencyKey, hash: hash, as: caller)
+    }
     if receipt.isNew, request.start { wakeUp.runQueued() }
     return receipt
   }
 
   /// Starts, stops, resumes or retries a run; gives the new status.
   ///
-  /// - Throws: `run.state` when the run's state does not allow it, `run.not_found`.
+  /// - Throws: `run.state` when the run's state does not allow it, `run.not_found`; for a start what is thrown when there is
+  ///   too much to do already.
   package func act(_ action: RunAction, on run: UUID, as caller: Principal) async throws -> String {
     try signedIn(caller)
-    let status = try await store.act(action, on: run, as: caller)
+    let status: String
+    if action == .start {
+      status = try await intake.admit(caller.subject, isQueued: { (_: String) in true }) {
+        try await store.act(action, on: run, as: caller)
+      }
+    } else {
+      status = try await store.act(action, on: run, as: caller)
+    }
     if action != .stop { wakeUp.runQueued() }
     wakeUp.runsChanged([run])
     return status

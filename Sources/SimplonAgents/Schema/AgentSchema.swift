@@ -58,6 +58,9 @@ package enum AgentSchema {
     migration(
       "20260113000022", "registry_functions", PackageResources._0260113000022_registry_functions_sql,
       PackageResources._0260113000022_registry_functions_undo_sql),
+    migration(
+      "20260113000070", "fair_claims", PackageResources._0260113000070_fair_claims_sql,
+      PackageResources._0260113000070_fair_claims_undo_sql),
   ]
 
   /// The version of the engine in this binary: a run made by a newer one is left to newer workers.

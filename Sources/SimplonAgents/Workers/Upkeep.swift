@@ -21,6 +21,7 @@ struct Upkeep: Sendable {
     _ = try await client.query("select simplon.make_month_partitions('observability_events', 0)")
     _ = try await client.query("select simplon.make_month_partitions('agent_metrics', 1)")
     _ = try await client.query("select simplon.sweep()")
+    _ = try await client.query("select simplon.forget_use()")
     if let age = configuration.logRetention {
       _ = try await client.query(
         "select simplon.drop_log_partitions(\(age.milliseconds) * interval '1 ms')")

@@ -24,6 +24,9 @@ package final class Worker: Service {
   private let logger: Logger
   private let held = Mutex<[HeldRun: Holding]>([:])
   private let isDraining = Mutex(false)
+  /// Whether the database knows the caps; nothing is claimed before.
+  private let hasSetCaps = Mutex(false)
+  private let use = RecentUse()
   /// Reasons to look at the queue, or at whether all has ended.
   private let calls = Inbox<Void>()
 
@@ -75,6 +78,7 @@ package final class Worker: Service {
         group.addTask { await self.every(.seconds(3600)) { try await self.upkeep.run() } }
         group.addTask { await self.every(.seconds(3600)) { try await self.takeUpPrompts() } }
         group.addTask { await self.every(.seconds(60)) { try await self.upkeep.watch() } }
+        group.addTask { await self.every(.seconds(1)) { try await self.charge() } }
         while await !self.calls.take().isEmpty, !self.isDraining.withLock({ $0 }) {
           for (claim, holding) in await self.claim() { group.addTask { await self.execute(claim, holding) } }
         }
@@ -102,6 +106,10 @@ package final class Worker: Service {
     guard free > 0 else { return [] }
     let asked = Lease.now()
     do {
+      if !hasSetCaps.withLock({ $0 }) {
+        try await queue.setCaps(perUser: configuration.runsPerUser, total: configuration.runsTotal)
+        hasSetCaps.withLock { $0 = true }
+      }
       let claims = try await queue.claim(worker: id, lease: configuration.lease, slots: free)
       // A full claim means that there may be more.
       if claims.count == free { calls.post(()) }
@@ -121,12 +129,24 @@ package final class Worker: Service {
   private func execute(_ claim: ClaimedRun, _ holding: Holding) async {
     let execution = RunExecution(
       claim: claim, lease: holding.lease, inbox: holding.inbox, store: runs, settler: settler, tools: tools,
-      models: models, wakeUp: wakeUp, logger: logger)
+      models: models, wakeUp: wakeUp, use: use, logger: logger)
     await execution.run()
     revoke(holding.lease)
     _ = held.withLock { $0.removeValue(forKey: claim.held) }
     Counter(label: "simplon_runs_executed_total").increment()
     calls.post(())
+  }
+
+  /// Tells the database what users have used, for whoever claims next.
+  private func charge() async throws {
+    let gathered = use.take()
+    guard !gathered.isEmpty else { return }
+    do {
+      try await queue.charge(gathered)
+    } catch {
+      use.add(gathered)
+      throw error
+    }
   }
 
   // MARK: Leases
@@ -216,6 +236,10 @@ package final class Worker: Service {
 package struct WorkerConfiguration: Sendable {
   /// Runs at once.
   package var slots = 64
+  /// Runs of one user that may be at work at once, with all workers together; nil: no limit.
+  package var runsPerUser: Int?
+  /// Runs of all that may be at work at once, with all workers together; nil: no limit.
+  package var runsTotal: Int?
   /// How long a run is the worker's without a heartbeat; at least one second.
   package var lease = Duration.seconds(30)
   /// How long running steps may go on after a stop was asked for.

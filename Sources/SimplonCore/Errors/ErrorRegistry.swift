@@ -7,7 +7,7 @@ extension SimplonError.Code {
     .requestRateLimited, .requestCursor, .requestNotSupported, .requestIdempotency, .requestRange,
     .authMissing, .authInvalid, .authExpired, .authForbidden, .authTicket, .authIssuerUnreachable,
     .runNotFound, .runState, .runLogsExpired, .runStale, .runArtifactConflict, .runArtifactNotFound, .runInterrupted,
-    .runUnknownEffect, .runLimit,
+    .runUnknownEffect, .runLimit, .runQueueFull,
     .agentNotFound, .agentState, .executionNotFound, .executionState,
     .planInvalid, .planCycle, .planUnknownTool, .planReference, .planTooLarge, .planNotSupported, .planInput,
     .planExpression,
@@ -22,7 +22,7 @@ extension SimplonError.Code {
     .configInvalid, .configMissing,
     .devPostgresMissing, .devPostgresFailed, .devPortTaken, .devLocked,
     .migrationChanged, .migrationMissing, .migrationNewer, .migrationForeign, .migrationFailed,
-    .serverShutdown, .serverUnreachable, .serverInternal,
+    .serverShutdown, .serverUnreachable, .serverOverloaded, .serverInternal,
   ]
 
   // request.*: what the caller sent
@@ -69,6 +69,8 @@ extension SimplonError.Code {
     "run.unknown_effect", status: 409, "It is unknown whether an effect happened; it is not repeated blindly.")
   public static let runLimit = Self(
     "run.limit", status: 422, "The run has taken as many questions or steps as it may.")
+  public static let runQueueFull = Self(
+    "run.queue_full", status: 429, "As many runs are queued as may be; wait as `Retry-After` says.")
 
   // agent.*, execution.*: the registry
   public static let agentNotFound = Self(
@@ -184,6 +186,8 @@ extension SimplonError.Code {
   // server.*
   public static let serverShutdown = Self("server.shutdown", status: 503, "The server is stopping; connect again.")
   public static let serverUnreachable = Self("server.unreachable", status: 503, "The server cannot be reached.")
+  public static let serverOverloaded = Self(
+    "server.overloaded", status: 503, "The database is slow, and no further runs are taken for the moment.")
   public static let serverInternal = Self(
     "server.internal", status: 500, "A fault of ours; the log has it under the request's id.")
 }

@@ -32,6 +32,8 @@ struct Stack {
     var worker: WorkerConfiguration
     /// How long one statement of a caller may take.
     var callerTimeout = Duration.seconds(10)
+    /// How much may wait before further runs are refused.
+    var intake = IntakeLimits()
     /// Where artifacts and layers are kept.
     var files: String
     /// Where steps have their work folders while they run.
@@ -94,7 +96,7 @@ struct Stack {
       let streams = LogStreams(engine: engine, wakeUp: wakeUp, logger: logger)
       let runs = Runs(
         callers: callers, engine: engine, statementTimeout: settings.callerTimeout, tools: ToolBox.catalog,
-        blobs: blobs, wakeUp: wakeUp)
+        blobs: blobs, wakeUp: wakeUp, intake: settings.intake)
       door = AgentDoor(
         runs: runs,
         registry: Registry(callers: callers, statementTimeout: settings.callerTimeout, runs: runs), streams: streams,

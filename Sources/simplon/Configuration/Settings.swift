@@ -73,7 +73,9 @@ extension Setting {
 
   // MARK: The HTTP server
 
-  static let server = [host, port, roles, origins, principalRate, addressRate, proxies]
+  static let server = [
+    host, port, roles, origins, principalRate, addressRate, proxies, queuePerUser, queueTotal, intakePatience,
+  ]
   static let host = Setting(
     name: "SIMPLON_HOST", kind: .text, fallback: "127.0.0.1", summary: "The address to listen on.")
   static let port = Setting(
@@ -93,18 +95,35 @@ extension Setting {
   static let proxies = Setting(
     name: "SIMPLON_TRUSTED_PROXIES", kind: .integer(0...10), fallback: "0",
     summary: "How many reverse proxies stand in front, each adding to X-Forwarded-For.")
+  static let queuePerUser = Setting(
+    name: "SIMPLON_QUEUE_PER_USER", kind: .integer(0...100_000_000), fallback: "100000",
+    summary: "Runs of one user that may be queued; further ones are refused for a while. 0: no limit.")
+  static let queueTotal = Setting(
+    name: "SIMPLON_QUEUE_TOTAL", kind: .integer(0...100_000_000), fallback: "1000000",
+    summary: "Runs of all users that may be queued. 0: no limit.")
+  static let intakePatience = Setting(
+    name: "SIMPLON_INTAKE_PATIENCE", kind: .duration(.milliseconds(100)...(.seconds(60))), fallback: "2s",
+    summary: "How long making a run may take: when half of those being made take longer, no further ones are taken.")
 
   // MARK: The worker
 
   static let worker = [
-    data, slots, sandboxes, lease, grace, logRetention, runRetention, metricRetention, auditRetention, agentTimeout,
-    unsandboxed,
+    data, slots, runsPerUser, runsTotal, sandboxes, lease, grace, logRetention, runRetention, metricRetention,
+    auditRetention, agentTimeout, unsandboxed,
   ]
   static let data = Setting(
     name: "SIMPLON_DATA", kind: .text, fallback: ".simplon",
     summary: "The folder for files and work folders; workers and API share it, also across hosts.")
   static let slots = Setting(
     name: "SIMPLON_SLOTS", kind: .integer(1...10_000), fallback: "64", summary: "Runs that one worker has at once.")
+  static let runsPerUser = Setting(
+    name: "SIMPLON_RUNS_PER_USER", kind: .integer(1...1_000_000),
+    summary: "Runs of one user that all workers together have at once; not set: as many as there are slots. "
+      + "The same on all workers.")
+  static let runsTotal = Setting(
+    name: "SIMPLON_RUNS_TOTAL", kind: .integer(1...1_000_000),
+    summary: "Runs of all users that all workers together have at once; not set: as many as there are slots. "
+      + "The same on all workers.")
   static let sandboxes = Setting(
     name: "SIMPLON_SANDBOXES", kind: .integer(1...10_000),
     summary: "Programs that one worker runs at once, one user's at most all but one; further steps wait, their users "

@@ -61,6 +61,8 @@ extension Stack.Settings {
     let name = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     var configuration = WorkerConfiguration(name: name, version: Version.current)
     configuration.slots = try reader.integer(.slots) ?? 64
+    configuration.runsPerUser = try reader.integer(.runsPerUser)
+    configuration.runsTotal = try reader.integer(.runsTotal)
     configuration.lease = try reader.duration(.lease) ?? .seconds(30)
     configuration.grace = try reader.duration(.grace) ?? .seconds(20)
     configuration.logRetention = try reader.duration(.logRetention)
@@ -85,14 +87,20 @@ extension Stack.Settings {
     self.init(
       roles: roles, callers: caller, engine: worker, direct: listener, schema: schema,
       issuers: issuers, keys: keys, server: server, worker: configuration,
-      callerTimeout: try reader.duration(.statementTimeout) ?? .seconds(10), files: "\(data)/files",
-      scratch: "\(data)/work", sandboxes: try reader.integer(.sandboxes),
+      callerTimeout: try reader.duration(.statementTimeout) ?? .seconds(10),
+      intake: IntakeLimits(
+        perUser: Self.limit(try reader.integer(.queuePerUser)), total: Self.limit(try reader.integer(.queueTotal)),
+        patience: try reader.duration(.intakePatience) ?? .seconds(2)),
+      files: "\(data)/files", scratch: "\(data)/work", sandboxes: try reader.integer(.sandboxes),
       allowUnsandboxed: try reader.flag(.unsandboxed),
       connectors: try Connector.list(parsing: reader.text(.connectors) ?? ""),
       egress: try EgressRules(
         reader.list(.egressAllow), allowsPrivate: try reader.flag(.egressAllowPrivate)),
       models: try ModelSettings(reader))
   }
+
+  /// 0 is none.
+  private static func limit(_ most: Int?) -> Int? { most == 0 ? nil : most }
 
   private static func rate(_ perSecond: Int?) -> ServerConfiguration.Rate? {
     guard let perSecond, perSecond > 0 else { return nil }

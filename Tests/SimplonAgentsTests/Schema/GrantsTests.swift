@@ -166,7 +166,8 @@ struct GrantsTests {
         "insert into agent_instances (agent_id, agent_type) values ('x', 'general')",
         "insert into agent_executions (task_id, agent_type, task_type) values ('x', 'general', 't')",
         "insert into system_health (component, status) values ('x', 'healthy')",
-        "select simplon.roll_up_metrics()", "select simplon.find_agent('x')",
+        "select simplon.roll_up_metrics()", "select simplon.find_agent('x')", "select simplon.set_run_caps(1, 1)",
+        "select simplon.charge_use('{}', '{}')", "select simplon.cap_reason(null)", "select * from simplon.recent_use",
       ] {
         await refused("42501", insert) { try await database.execute(claims(alice) + insert, as: .api) }
       }

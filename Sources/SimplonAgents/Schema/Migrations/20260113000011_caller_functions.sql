@@ -172,6 +172,7 @@ declare
   q public.agent_task_queue;
   s simplon.run_state;
   steps record;
+  capped jsonb;
   ahead bigint;
 begin
   select * into r from public.agent_runs a where a.id = run;
@@ -206,6 +207,10 @@ begin
       and w.engine_version >= r.engine_version) then
     return jsonb_build_object('code', 'engine_version', 'message',
       format('The run needs engine version %s, and every living worker is older; upgrade a worker.', r.engine_version));
+  end if;
+  capped := simplon.cap_reason(r.user_id);
+  if capped is not null then
+    return capped;
   end if;
   -- A long queue is not counted to its end.
   select count(*) into ahead from (

@@ -21,42 +21,6 @@ create function simplon.retire_worker(worker uuid) returns void
 language sql security definer set search_path = ''
 as $$ delete from simplon.workers w where w.id = worker $$;
 
--- Takes up to that many runs whose time has come, oldest first, and begins an epoch for each. Whoever else changes a run
--- holds its run_state row first, and only then touches its queue row or its run; a claim begins at the queue, so it takes
--- both rows together and passes by what somebody has a hand on. So it waits for nobody, and nobody for it in a circle.
-create function simplon.claim_runs(worker uuid, engine integer, lease interval, slots integer)
-returns table (
-  run_id uuid, epoch integer, next_seq bigint, attempt integer, user_id uuid, owner_claims jsonb, prompt text,
-  tools text[], model text, plan jsonb, workflow text, metadata jsonb)
-language plpgsql security definer set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
-as $$
-#variable_conflict use_column
-begin
-  return query
-  with picked as materialized (
-    select q.run_id from public.agent_task_queue q join simplon.run_state s on s.run_id = q.run_id and s.epoch = q.epoch
-    where q.ready_at <= now() and q.engine_version <= engine
-    order by q.priority desc, q.ready_at limit slots for update skip locked),
-  taken as (
-    delete from public.agent_task_queue q using picked p where q.run_id = p.run_id),
-  state as (
-    update simplon.run_state s set epoch = s.epoch + 1, worker = claim_runs.worker,
-      lease_until = clock_timestamp() + lease, next_seq = s.next_seq + 1
-    from picked p where s.run_id = p.run_id
-    returning s.run_id, s.epoch, s.next_seq, s.user_id),
-  runs as (
-    update public.agent_runs r set status = 'running', reason = null, updated_at = clock_timestamp(),
-      started_at = coalesce(r.started_at, clock_timestamp())
-    from state s where r.id = s.run_id
-    returning r.id, s.epoch, s.next_seq, r.attempt, r.user_id, r.owner_claims, case when r.plan is null then r.prompt end,
-      r.tools, r.model, r.plan, r.workflow, r.metadata),
-  events as (
-    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-    select s.run_id, s.next_seq - 1, s.user_id, 'status', '{"status": "running"}' from state s)
-  select * from runs;
-end $$;
-
 -- Renews the leases of these runs where the worker has not lost them; gives the ones it still holds. Only the worker
 -- knows what it executes: a run that it was given and never heard of must come back. Rows are locked in the order in
 -- which simplon.settle_steps locks them.
@@ -291,7 +255,7 @@ end $$;
 
 revoke all on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
-  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
+  simplon.renew_leases(uuid, uuid[], interval),
   simplon.retire_worker(uuid),
   simplon.recover_runs(integer), simplon.queue_waiting(text, text[], integer),
   simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
@@ -300,7 +264,7 @@ revoke all on function
   from public, anon, authenticated, service_role;
 grant execute on function
   simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
-  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
+  simplon.renew_leases(uuid, uuid[], interval),
   simplon.retire_worker(uuid),
   simplon.recover_runs(integer), simplon.queue_waiting(text, text[], integer),
   simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),

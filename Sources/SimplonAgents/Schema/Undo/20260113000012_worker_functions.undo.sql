@@ -1,5 +1,5 @@
 drop function simplon.report_worker(uuid, text, text, integer, integer, integer, text, boolean, interval),
-  simplon.claim_runs(uuid, integer, interval, integer), simplon.renew_leases(uuid, uuid[], interval),
+  simplon.renew_leases(uuid, uuid[], interval),
   simplon.retire_worker(uuid),
   simplon.recover_runs(integer), simplon.queue_waiting(text, text[], integer),
   simplon.append_lines(uuid, integer, bigint, text[], text[], text[], text[], boolean[]),
