@@ -215,10 +215,13 @@ struct ConfigurationTests {
       "SIMPLON_CONNECTORS": #"[{"name": "web", "kind": "http", "base_url": "https://web.example"}]"#,
     ])
     #expect(set.connectors.map(\.name) == ["web"])
+    #expect(try await settings(["SIMPLON_APPROVALS": #"[{"tool": "shell"}]"#]).approvals != .none)
+    #expect(try await settings([:]).approvals == .none)
     #expect(try await settings([:]).connectors.isEmpty)
     for (key, value) in [
       ("SIMPLON_EGRESS_ALLOW", "https://swordfish.example"), ("SIMPLON_CONNECTORS", #"[{"name": "swordfish"]"#),
       ("SIMPLON_CONNECTORS", #"[{"name": "a", "kind": "postgres", "dsn": "swordfish"}]"#),
+      ("SIMPLON_APPROVALS", #"[{"tool": "shel"}]"#), ("SIMPLON_APPROVALS", "shell"),
     ] {
       let error = await #expect(throws: SimplonError.self, "\(key)") { try await settings([key: value]) }
       #expect(error?.code == .configInvalid && error?.message.contains(key) == true)

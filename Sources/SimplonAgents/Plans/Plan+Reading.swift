@@ -113,10 +113,11 @@ extension Plan.Step {
     var fields = try Fields(json, place, code: .planInvalid)
     _ = fields.json("id")
     guard let tool = try fields.string("tool") else { throw fields.wrong("tool", "is missing") }
-    if try fields.bool("approval") == true {
-      throw SimplonError(.planNotSupported, "\(place): approval is not there yet")
-    }
     let declaration = try within(place, try tools.declaration(named: tool))
+    let approval = try fields.bool("approval") ?? false
+    if approval, tool == AskTool.declaration.name {
+      throw fields.wrong("approval", "is for other tools: ask is put to a person anyway")
+    }
     let needs = try fields.strings("needs") ?? []
     guard Set(needs).count == needs.count else { throw fields.wrong("needs", "names a step twice") }
     let condition = try fields.string("when")
@@ -135,6 +136,7 @@ extension Plan.Step {
     self.timeout = timeout
     self.retry = if let retry { try Plan.StepRetry(json: retry, place: place) } else { .none }
     self.continueOnError = continueOnError
+    self.approval = approval
     try checkInput()
   }
 

@@ -23,6 +23,8 @@ package struct Plan: Sendable, Hashable {
     package let retry: StepRetry
     /// Whether a failure lets its dependants go on.
     package let continueOnError: Bool
+    /// Whether a person has to approve the call first.
+    package var approval = false
 
     /// The name of the tool it calls.
     package var tool: String { declaration.name }
@@ -31,7 +33,7 @@ package struct Plan: Sendable, Hashable {
     func renamed(_ id: String) -> Step {
       Step(
         id: id, declaration: declaration, needs: needs, condition: condition, input: input, timeout: timeout,
-        retry: retry, continueOnError: continueOnError)
+        retry: retry, continueOnError: continueOnError, approval: approval)
     }
   }
 
@@ -117,6 +119,7 @@ extension Plan.Step {
     step["timeout"] = timeout.map { .string($0.short) }
     if retry != .none { step["retry"] = ["max": .integer(retry.max), "backoff": .string(retry.backoff.short)] }
     if continueOnError { step["continue_on_error"] = true }
+    if approval { step["approval"] = true }
     return .object(step)
   }
 }

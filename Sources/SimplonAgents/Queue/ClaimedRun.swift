@@ -38,6 +38,13 @@ struct StepRecord: Sendable {
   let layerHash: String?
   /// What is left of the wait before it is repeated; nil when it waits for no repeat.
   var retryIn: Duration?
+  /// How far its call had come: see `agent_steps.effect`.
+  var effect = "none"
+  /// What a person said to its question, or that nobody did in time.
+  var response: JSON?
+
+  /// Whether it waits for a person.
+  var isQuestion: Bool { status == .waiting && effect == "intent" }
 }
 
 /// An event to be written.

@@ -13,10 +13,22 @@ struct HeldRunStore: Sendable {
     try await client.query(
       """
       select step_id, status, output, error, failures, layer,
-        (extract(epoch from retry_at - clock_timestamp()) * 1000)::bigint
+        (extract(epoch from retry_at - clock_timestamp()) * 1000)::bigint, effect, response
       from agent_steps where run_id = \(run) and attempt = \(Int32(attempt))
       """
     ).map(StepRecord.init(row:))
+  }
+
+  /// What has been said to the attempt's open questions, by step; those whose time is over are closed by it.
+  func responses(of run: UUID, attempt: Int) async throws -> [String: PersonResponse] {
+    let rows = try await client.query(
+      "select step_id, response from simplon.hear_responses(\(run), \(Int32(attempt)))")
+    var responses = [String: PersonResponse]()
+    for row in rows {
+      let (step, response) = try row.decode(String.self, JSON.self)
+      responses[step] = PersonResponse(json: response)
+    }
+    return responses
   }
 
   /// The attempt's transcript as an earlier holder left it.
@@ -79,10 +91,12 @@ struct HeldRunStore: Sendable {
 
 extension StepRecord {
   fileprivate init(row: PostgresRow) throws(SimplonError) {
-    let (id, status, output, error, failures, layer, wait) = try row.decode(
-      String.self, String.self, JSON?.self, JSON?.self, Int32.self, String?.self, Int64?.self)
+    let (id, status, output, error, failures, layer, wait, effect, response) = try row.decode(
+      String.self, String.self, JSON?.self, JSON?.self, Int32.self, String?.self, Int64?.self, String.self,
+      JSON?.self)
     self.init(
       id: id, status: StepStatus(rawValue: status) ?? .pending, output: output, error: error,
-      failures: Int(failures), layerHash: layer, retryIn: wait.map { .milliseconds(max($0, 0)) })
+      failures: Int(failures), layerHash: layer, retryIn: wait.map { .milliseconds(max($0, 0)) }, effect: effect,
+      response: response)
   }
 }

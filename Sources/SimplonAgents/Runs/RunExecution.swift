@@ -19,6 +19,9 @@ struct RunExecution: Sendable {
     case handBack
   }
 
+  /// How often a run that goes on looks for what was said to its questions.
+  private static let pause = Duration.seconds(1)
+
   let claim: ClaimedRun
   let lease: Lease
   let inbox: Inbox<Signal>
@@ -54,7 +57,13 @@ struct RunExecution: Sendable {
   private func drive(_ journal: RunJournal) async throws {
     // The first epoch of a run has nothing before it.
     let isNew = claim.held.epoch == 1
-    let records = isNew ? [] : try await store.steps(of: claim.held.id, attempt: claim.attempt)
+    var records = isNew ? [] : try await store.steps(of: claim.held.id, attempt: claim.attempt)
+    if records.contains(where: \.isQuestion) {
+      let responses = try await store.responses(of: claim.held.id, attempt: claim.attempt)
+      for index in records.indices {
+        if let response = responses[records[index].id] { records[index].response = response.json }
+      }
+    }
     var machine: RunMachine
     do {
       let run: JSON = [
@@ -63,7 +72,8 @@ struct RunExecution: Sendable {
       ]
       if let text = claim.plan {
         machine = RunMachine(
-          plan: try Plan(json: JSON(parsing: text), tools: tools.catalog), records: records, run: run)
+          plan: try Plan(json: JSON(parsing: text), tools: tools.catalog), records: records, run: run,
+          approvals: tools.approvals)
       } else if let prompt = claim.prompt {
         guard models.has(claim.model) else {
           return try await journal.write(RunTurn(ending: .modelMissing(claim.model)))
@@ -73,7 +83,7 @@ struct RunExecution: Sendable {
         machine = RunMachine(
           try Supervisor(
             prompt: prompt, tools: tools.catalog.only(claim.tools), messages: messages, settled: settled, run: run),
-          records: records, kept: Set(settled.keys))
+          records: records, kept: Set(settled.keys), approvals: tools.approvals)
       } else {
         return try await journal.write(RunTurn(ending: .workflowMissing))
       }
@@ -86,6 +96,7 @@ struct RunExecution: Sendable {
       defer { group.cancelAll() }
       var turn = machine.turn()
       var isHandedBack = false
+      var isListening = false
       while true {
         if let outcome = turn.outcome, outcome.isFinal {
           turn.conclude(claim, with: await collectArtifacts(machine, layers))
@@ -119,12 +130,18 @@ struct RunExecution: Sendable {
             inbox.post(.input(.waitOver(stepID: wait.stepID)))
           }
         }
+        if machine.isAsking, !isListening {
+          isListening = true
+          group.addTask { await listen() }
+        }
         let signals = await inbox.take()
         guard !signals.isEmpty else { throw CancellationError() }
         var inputs = [RunMachine.Input]()
         for signal in signals {
           switch signal {
-          case .input(let input): inputs.append(input)
+          case .input(let input):
+            if case .responded = input { isListening = false }
+            inputs.append(input)
           case .linesDue: break
           case .lost: throw CancellationError()
           case .handBack:
@@ -138,6 +155,22 @@ struct RunExecution: Sendable {
     }
     // No sandbox is alive any more.
     if !isReleased { try await journal.write(RunTurn(ending: .queued)) }
+  }
+
+  /// Waits until a person has responded to an open question, or its time is over, while other steps are at work.
+  private func listen() async {
+    while true {
+      do {
+        try await Task.sleep(for: Self.pause)
+        let responses = try await store.responses(of: claim.held.id, attempt: claim.attempt)
+        for (step, response) in responses { inbox.post(.input(.responded(stepID: step, response))) }
+        guard responses.isEmpty else { return }
+      } catch is CancellationError {
+        return
+      } catch {
+        logger.debug("questions wait for the database", metadata: ["error": "\(error)"])
+      }
+    }
   }
 
   /// Calls the tool, or asks the model; what goes wrong by the step's own doing becomes its error.

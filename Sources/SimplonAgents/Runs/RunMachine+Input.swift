@@ -13,6 +13,8 @@ extension RunMachine {
     case begins(stepID: String)
     /// The wait before a repeat is over.
     case waitOver(stepID: String)
+    /// A person has responded to a step's question, or the time for it is over.
+    case responded(stepID: String, PersonResponse)
     /// The worker is stopping: start nothing more.
     case drain
   }

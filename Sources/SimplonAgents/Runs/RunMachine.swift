@@ -29,6 +29,7 @@ struct RunMachine: Sendable {
   private(set) var layerHashes: [String: String] = [:]
   private var working: Set<String> = []
   private var waiting: [String: Wait] = [:]
+  private var questions: Questions
   /// Steps whose tool may have had an effect, and nobody knows whether.
   private var unknown: Set<String> = []
   /// Steps that an earlier holder left unsettled and that were not begun again.
@@ -44,9 +45,12 @@ struct RunMachine: Sendable {
   ///     step that was under way is done again if that is harmless. A resume has put failed and stopped steps back to
   ///     pending: these are done again, and with them what was skipped because of them.
   ///   - run: what `run.…` gives in expressions.
-  init(plan: Plan, records: [StepRecord], run: JSON) {
+  ///   - approvals: which calls a person has to approve.
+  init(plan: Plan, records: [StepRecord], run: JSON, approvals: ApprovalRules = .none) {
     let settled = PlanProgress.kept(of: records.settled, in: plan)
-    self.init(PlanProgress(plan: plan, settled: settled, run: run), records: records, kept: Set(settled.keys))
+    self.init(
+      PlanProgress(plan: plan, settled: settled, run: run), records: records, kept: Set(settled.keys),
+      approvals: approvals)
   }
 
   /// Takes up a run whose progress knows what is settled.
@@ -55,14 +59,22 @@ struct RunMachine: Sendable {
   ///   - progress: decides the steps.
   ///   - records: the attempt's steps as an earlier holder left them.
   ///   - kept: those among them that stay settled.
-  init(_ progress: any RunProgress, records: [StepRecord], kept: Set<String>) {
+  ///   - approvals: which calls a person has to approve.
+  init(
+    _ progress: any RunProgress, records: [StepRecord], kept: Set<String>, approvals: ApprovalRules = .none
+  ) {
     self.progress = progress
+    questions = Questions(rules: approvals)
     for record in records {
       guard !kept.contains(record.id) else {
         layerHashes[record.id] = record.layerHash
         continue
       }
       failures[record.id] = record.failures
+      guard !questions.take(record) else {
+        leftovers.insert(record.id)
+        continue
+      }
       switch record.status {
       case .running:
         leftovers.insert(record.id)
@@ -90,6 +102,9 @@ struct RunMachine: Sendable {
   /// The files that a step begins with, or at nil those that the run ends with.
   func files(before stepID: String?) -> RunFiles { progress.files(before: stepID) }
 
+  /// Whether a person is asked something.
+  var isAsking: Bool { !questions.open.isEmpty }
+
   /// The next turn; the first one is asked for with nothing having happened.
   mutating func turn(after inputs: [Input] = []) -> RunTurn {
     var turn = RunTurn()
@@ -101,6 +116,8 @@ struct RunMachine: Sendable {
       case .begins(let id): show(id, .running, [:], in: &turn)
       case .waitOver(let id):
         if !isStopping, waiting.removeValue(forKey: id) != nil, let step = progress[id] { begin(step, in: &turn) }
+      case .responded(let id, let response):
+        if !isStopping, let step = progress[id] { hear(response, on: step, in: &turn) }
       case .drain: draining = true
       }
     }
@@ -208,7 +225,7 @@ struct RunMachine: Sendable {
 
   private mutating func settle(
     _ step: Plan.Step, as end: SettledStep, saying reply: ModelReply? = nil, layerHash: String? = nil,
-    in turn: inout RunTurn
+    effect: String = "settled", telling more: [String: JSON] = [:], in turn: inout RunTurn
   ) {
     layerHashes[step.id] = layerHash
     leftovers.remove(step.id)
@@ -216,29 +233,47 @@ struct RunMachine: Sendable {
     progress.settle(step.id, as: end, saying: reply)
     turn.put(
       StepRow(
-        step: step, status: end.status, effect: "settled", output: end.output, error: end.error,
+        step: step, status: end.status, effect: effect, output: end.output, error: end.error,
         failures: failures[step.id, default: 0], layerHash: layerHash))
-    turn.events.append(
-      .step(
-        step.id, end.status, end.error.map { ["error": $0] } ?? [:], level: end.status == .failed ? "error" : "info"))
+    var more = more
+    more["error"] = end.error
+    turn.events.append(.step(step.id, end.status, more, level: end.status == .failed ? "error" : "info"))
   }
 
   private mutating func decide(_ turn: inout RunTurn) {
     // Of a plan that has failed nothing is done again: what an earlier holder had under way ends here.
-    for id in leftovers.sorted() where progress.givesUp(id) {
-      guard let step = progress[id] else { continue }
-      settle(step, as: waiting.removeValue(forKey: id)?.last ?? SettledStep(status: .cancelled), in: &turn)
-    }
-    carryOut(progress.next(), in: &turn)
-    // Where a plan has failed, what waits for a repeat has failed too.
-    let givenUp = waiting.keys.filter { progress.givesUp($0) }.sorted()
-    guard !givenUp.isEmpty else { return }
+    giveUp(leftovers, in: &turn)
+    carryOutAll(&turn)
+    // Where a plan has failed, what waits for a repeat or for a person has failed too.
+    if giveUp(Set(questions.open.keys).union(waiting.keys), in: &turn) { carryOutAll(&turn) }
+  }
+
+  /// Ends those of the steps whose plan has failed; gives whether there were any.
+  @discardableResult
+  private mutating func giveUp(_ steps: Set<String>, in turn: inout RunTurn) -> Bool {
+    let givenUp = steps.filter { progress.givesUp($0) }.sorted()
     for id in givenUp {
-      guard let wait = waiting.removeValue(forKey: id), let step = progress[id] else { continue }
-      settle(step, as: wait.last, in: &turn)
-      turn.waits.removeAll { $0.stepID == id }
+      guard let step = progress[id] else { continue }
+      if let wait = waiting.removeValue(forKey: id) {
+        settle(step, as: wait.last, in: &turn)
+        turn.waits.removeAll { $0.stepID == id }
+      } else if questions.close(id) != nil {
+        let error = SimplonError(.runInterrupted, "the plan failed before anybody responded")
+        settle(step, as: SettledStep(status: .failed, error: error.json), effect: "none", in: &turn)
+      } else {
+        settle(step, as: SettledStep(status: .cancelled), in: &turn)
+      }
     }
-    carryOut(progress.next(), in: &turn)
+    return !givenUp.isEmpty
+  }
+
+  /// Decides until there is nothing to decide: what a person has said settles steps at once.
+  private mutating func carryOutAll(_ turn: inout RunTurn) {
+    var decisions = progress.next()
+    while !decisions.isEmpty {
+      carryOut(decisions, in: &turn)
+      decisions = progress.next()
+    }
   }
 
   private mutating func carryOut(_ decisions: [PlanProgress.Decision], in turn: inout RunTurn) {
@@ -250,7 +285,7 @@ struct RunMachine: Sendable {
           // An earlier holder's, and not over yet.
           if wait.delay <= Self.longestHeldWait { turn.waits.append((step.id, wait.delay)) }
         } else {
-          begin(step, in: &turn)
+          enter(step, in: &turn)
         }
       case .skip(let id, let reason):
         guard let step = progress[id] else { continue }
@@ -265,14 +300,46 @@ struct RunMachine: Sendable {
     }
   }
 
-  private mutating func begin(_ step: Plan.Step, in turn: inout RunTurn) {
+  /// Begins a step, or puts it to a person first.
+  private mutating func enter(_ step: Plan.Step, in turn: inout RunTurn) {
+    do throws(SimplonError) {
+      switch try questions.verdict(on: step, stepInputs[step.id] ?? .null) {
+      case .begin: begin(step, in: &turn)
+      case .waits: break
+      case .heard(let response): hear(response, on: step, in: &turn)
+      case .ask(let question):
+        // The call is written down as what somebody intends; it is dispatched when a person has approved it.
+        leftovers.insert(step.id)
+        turn.put(
+          StepRow(
+            step: step, status: .waiting, effect: "intent", input: stepInputs[step.id],
+            failures: failures[step.id, default: 0], retryIn: question.expires))
+        let more: [String: JSON] = [
+          "reason": question.reason(), "expires_in_ms": .integer(question.expires.milliseconds),
+        ]
+        turn.events.append(.step(step.id, .waiting, more))
+      }
+    } catch {
+      settle(step, as: SettledStep(status: .failed, error: error.json), effect: "none", in: &turn)
+    }
+  }
+
+  /// Takes in what a person said to a question that is open, or that nobody did in time; any other response is ignored.
+  private mutating func hear(_ response: PersonResponse, on step: Plan.Step, in turn: inout RunTurn) {
+    guard let question = questions.close(step.id, with: response) else { return }
+    let more: [String: JSON] = ["response": response.json]
+    guard let end = response.end(of: question) else { return begin(step, telling: more, in: &turn) }
+    settle(step, as: end, effect: question.kind == .answer ? "settled" : "none", telling: more, in: &turn)
+  }
+
+  private mutating func begin(_ step: Plan.Step, telling more: [String: JSON] = [:], in turn: inout RunTurn) {
     let input = stepInputs[step.id] ?? .null
     working.insert(step.id)
     leftovers.remove(step.id)
     turn.put(
       StepRow(step: step, status: .running, effect: "dispatched", input: input, failures: failures[step.id, default: 0])
     )
-    turn.events.append(.step(step.id, .running, ["tool": .string(step.tool)]))
+    turn.events.append(.step(step.id, .running, more.merging(["tool": .string(step.tool)]) { $1 }))
     turn.starts.append(StepStart(step: step, input: input, request: progress.request(of: step.id)))
   }
 
@@ -293,6 +360,9 @@ struct RunMachine: Sendable {
           turn.put(StepRow(step: step, status: .cancelled, failures: failures[id, default: 0]))
         }
       }
+    } else if parksForPerson, let reason = questions.reason({ progress.position(of: $0) }) {
+      // The database queues it for the first response, and for the first moment at which there is something to do.
+      turn.outcome = .waiting(reason: reason)
     } else if draining {
       turn.outcome = .queued
     } else if let (_, wait) = waiting.min(by: { ($0.value.delay, $0.key) < ($1.value.delay, $1.key) }) {
@@ -303,6 +373,13 @@ struct RunMachine: Sendable {
         turn.outcome = .hold(status: "retrying", reason: wait.reason)
       }
     }
+  }
+
+  /// Whether there is nothing to do but what waits for a person, or for longer than a lease is held.
+  private var parksForPerson: Bool {
+    draining
+      ? leftovers.isSubset(of: questions.open.keys)
+      : !waiting.values.contains { $0.delay <= Self.longestHeldWait }
   }
 
   /// A person has to look, as nothing is repeated blindly.

@@ -77,6 +77,7 @@ struct RunStore: Sendable {
         select s.position as place, s.position::text as key, json_build_object(
           'step_id', s.step_id, 'tool', s.tool, 'status', s.status, 'effect', s.effect, 'input', s.input,
           'output', s.output, 'error', s.error, 'failures', s.failures, 'layer', s.layer, 'cost', s.cost,
+          'response', s.response, 'expires_at', case when s.status = 'waiting' and s.effect = 'intent' then s.retry_at end,
           'started_at', s.started_at, 'completed_at', s.completed_at)::text as json
         from agent_runs r join agent_steps s on s.run_id = r.id and s.attempt = r.attempt
         where r.id = \(run) and r.plan is null and s.position > \(try number(after))
@@ -85,6 +86,7 @@ struct RunStore: Sendable {
           'step_id', p.step ->> 'id', 'tool', p.step ->> 'tool', 'status', coalesce(s.status, 'pending'),
           'effect', coalesce(s.effect, 'none'), 'input', s.input, 'output', s.output, 'error', s.error,
           'failures', coalesce(s.failures, 0), 'layer', s.layer, 'cost', coalesce(s.cost, 0),
+          'response', s.response, 'expires_at', case when s.status = 'waiting' and s.effect = 'intent' then s.retry_at end,
           'started_at', s.started_at, 'completed_at', s.completed_at)::text as json
         from agent_runs r
         cross join lateral jsonb_array_elements(

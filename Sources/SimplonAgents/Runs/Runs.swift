@@ -15,8 +15,9 @@ package struct Runs: Sendable {
   let tickets: TicketStore
   private let tools: ToolCatalog
   private let blobs: BlobStore
-  private let wakeUp: WakeUp
   private let intake: Intake
+  let responses: ResponseStore
+  let wakeUp: WakeUp
 
   /// Puts the use cases together.
   ///
@@ -35,6 +36,7 @@ package struct Runs: Sendable {
     self.store = RunStore(client: callers, statementTimeout: statementTimeout)
     self.logs = LogStore(client: engine)
     self.tickets = TicketStore(callers: callers, engine: engine, statementTimeout: statementTimeout)
+    self.responses = ResponseStore(callers: callers, statementTimeout: statementTimeout)
     self.tools = tools
     self.blobs = blobs
     self.wakeUp = wakeUp

@@ -59,6 +59,9 @@ package enum AgentSchema {
       "20260113000022", "registry_functions", PackageResources._0260113000022_registry_functions_sql,
       PackageResources._0260113000022_registry_functions_undo_sql),
     migration(
+      "20260113000040", "responses", PackageResources._0260113000040_responses_sql,
+      PackageResources._0260113000040_responses_undo_sql),
+    migration(
       "20260113000070", "fair_claims", PackageResources._0260113000070_fair_claims_sql,
       PackageResources._0260113000070_fair_claims_undo_sql),
   ]

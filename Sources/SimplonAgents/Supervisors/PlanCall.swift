@@ -28,6 +28,7 @@ enum PlanCall {
         "when": ["type": "string", "description": "a condition: ${{ steps.ID.output.exit_code == 0 }}"],
         "timeout": ["type": "string", "description": "such as 30s or 5m"],
         "continue_on_error": ["type": "boolean", "description": "whether steps that need it go on when it fails"],
+        "approval": ["type": "boolean", "description": "whether the person has to approve it before it is done"],
       ],
     ]
     return ModelRequest.Tool(

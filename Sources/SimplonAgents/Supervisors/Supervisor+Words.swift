@@ -3,8 +3,10 @@ import SimplonCore
 /// What the engine says to a model: the same bytes in each request of a run.
 extension Supervisor {
   static let instructions = """
-    You do a job for a person who is not there to be asked. You work with tools in a folder of your own; each call starts \
-    where the turns before it left the folder. Programs run in a sandbox without a network.
+    You do a job for a person who does not watch. Where there is a tool "ask" it asks them, and the answer may take days: ask \
+    only what you cannot find out, and what is theirs to decide. They may also have to approve a call, and may deny it. You \
+    work with tools in a folder of your own; each call starts where the turns before it left the folder. Programs run in a \
+    sandbox without a network.
 
     Begin with the tool "plan": name the steps that the job takes, with the tool and the input of each. Steps that need \
     nothing from each other run at the same time; a step that needs another names it in "needs" and reads its output as \

@@ -10,8 +10,8 @@ package struct ToolBox: Sendable {
 
   private static func makeCatalog(_ connectors: Connectors) -> ToolCatalog {
     ToolCatalog([
-      FilesTool.declaration, HTTPTool.declaration, NoopTool.declaration, ProgramTool.python.declaration,
-      ProgramTool.shell.declaration, SQLTool.declaration(connectors),
+      AskTool.declaration, FilesTool.declaration, HTTPTool.declaration, NoopTool.declaration,
+      ProgramTool.python.declaration, ProgramTool.shell.declaration, SQLTool.declaration(connectors),
     ])
   }
 
@@ -21,6 +21,8 @@ package struct ToolBox: Sendable {
   package let blobs: BlobStore
   /// The tools that plans may use.
   package let catalog: ToolCatalog
+  /// Which calls a person has to approve before they are made.
+  package let approvals: ApprovalRules
   private let http: HTTPTool
   private let sql: SQLTool
   private let logger: Logger
@@ -32,13 +34,16 @@ package struct ToolBox: Sendable {
   ///   - blobs: where files are kept.
   ///   - connectors: what steps may use by name; whoever makes them runs them.
   ///   - egress: where requests may go.
+  ///   - approvals: which calls a person has to approve.
   ///   - logger: told of faults of the machine.
   package init(
-    sandbox: Sandbox, blobs: BlobStore, connectors: Connectors = .none, egress: EgressRules = .closed, logger: Logger
+    sandbox: Sandbox, blobs: BlobStore, connectors: Connectors = .none, egress: EgressRules = .closed,
+    approvals: ApprovalRules = .none, logger: Logger
   ) {
     self.sandbox = sandbox
     self.blobs = blobs
     catalog = Self.makeCatalog(connectors)
+    self.approvals = approvals
     http = HTTPTool(egress: EgressClient(rules: egress), connectors: connectors, blobs: blobs)
     sql = SQLTool(connectors: connectors)
     self.logger = logger
@@ -65,6 +70,8 @@ package struct ToolBox: Sendable {
     do {
       try declaration.check(call.input)
       switch tool {
+      case AskTool.declaration.name:
+        throw SimplonError(.toolUnavailable, "a question is for a person, and no machine answers it")
       case NoopTool.declaration.name: return NoopTool.run(call)
       case FilesTool.declaration.name: return try await FilesTool(blobs: blobs).run(call)
       case HTTPTool.declaration.name: return try await http.run(call)

@@ -12,7 +12,7 @@ extension SimplonError.Code {
     .planInvalid, .planCycle, .planUnknownTool, .planReference, .planTooLarge, .planNotSupported, .planInput,
     .planExpression,
     .toolFailed, .toolTimeout, .toolInput, .toolUnavailable, .toolLimit, .toolPath,
-    .toolEgress, .toolConnector,
+    .toolEgress, .toolConnector, .toolDenied, .toolUnanswered,
     .modelNotConfigured, .modelUnavailable, .modelTimeout, .modelRateLimited, .modelOverloaded, .modelSpendLimit,
     .modelAuth, .modelRequest, .modelContextFull, .modelRefused, .modelProtocol, .modelCoolingDown,
     .storageUnavailable, .storageFull, .storageMismatch, .storageDamaged,
@@ -105,6 +105,9 @@ extension SimplonError.Code {
     "tool.egress", status: 403, "The operator's rules let no request go to this host, port or address.")
   public static let toolConnector = Self(
     "tool.connector", status: 403, "The run may not use this connector, or not in this way.")
+  public static let toolDenied = Self(
+    "tool.denied", status: 403, "A person denied the call, or nobody approved it in time.")
+  public static let toolUnanswered = Self("tool.unanswered", status: 422, "Nobody answered the question in time.")
 
   // model.*
   public static let modelNotConfigured = Self(

@@ -58,8 +58,8 @@ extension Schema {
     ("step_id", string), ("tool", string),
     ("status", words(["pending", "running", "waiting", "completed", "failed", "skipped", "cancelled"])),
     ("effect", words(["none", "intent", "dispatched", "settled", "unknown"])), ("input", any), ("output", any),
-    ("error", any), ("failures", integer), ("cost", number), ("started_at", optional(time)),
-    ("completed_at", optional(time)),
+    ("error", any), ("failures", integer), ("cost", number), ("response", any), ("expires_at", optional(time)),
+    ("started_at", optional(time)), ("completed_at", optional(time)),
   ])
 
   private static let message = object([
@@ -89,8 +89,8 @@ extension Schema {
               ("needs", array(of: string)),
               ("when", string), ("with", anyObject), ("timeout", string),
               ("retry", object([("max", integer), ("backoff", string)], optional: ["max", "backoff"])),
-              ("continue_on_error", boolean),
-            ], optional: ["needs", "when", "with", "timeout", "retry", "continue_on_error"]))
+              ("continue_on_error", boolean), ("approval", boolean),
+            ], optional: ["needs", "when", "with", "timeout", "retry", "continue_on_error", "approval"]))
       ),
       ("output", any), ("artifacts", array(of: string)),
     ], optional: ["version", "name", "output", "artifacts"])

@@ -94,7 +94,7 @@ enum OpenAPIDocument {
       "required": .bool(isRequired),
     ]
     switch field.kind {
-    case .texts, .object: parameter["content"] = ["application/json": ["schema": field.schema]]
+    case .texts, .any, .object: parameter["content"] = ["application/json": ["schema": field.schema]]
     default: parameter["schema"] = field.schema
     }
     return .object(parameter)

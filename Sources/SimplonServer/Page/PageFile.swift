@@ -20,6 +20,7 @@ struct PageFile: Sendable {
     script("layout", PackageResources.layout_js),
     script("log", PackageResources.log_js),
     script("messages", PackageResources.messages_js),
+    script("questions", PackageResources.questions_js),
     script("run", PackageResources.run_js),
     script("runs", PackageResources.runs_js),
     script("status", PackageResources.status_js),

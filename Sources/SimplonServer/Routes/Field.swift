@@ -21,6 +21,8 @@ struct Field: Sendable {
     case choice([String], later: [String] = [])
     /// An array of strings.
     case texts
+    /// Any value; what is no JSON in a query is text.
+    case any
     /// An object, described by a schema of that name where there is one.
     case object(schema: String? = nil)
   }
@@ -45,7 +47,7 @@ struct Field: Sendable {
     case (.time, .string(let text)) where RFC3339.microseconds(text) != nil: return
     case (.number(let range), .number(let text)) where Double(text).map(range.contains) == true: return
     case (.integer(let range), .number) where value.integer.map(range.contains) == true: return
-    case (.boolean, .bool), (.object, .object): return
+    case (.boolean, .bool), (.object, .object), (.any, _): return
     case (.choice(let words, _), .string(let text)) where words.contains(text): return
     case (.choice(_, let later), .string(let text)) where later.contains(text):
       throw SimplonError(
@@ -63,6 +65,7 @@ struct Field: Sendable {
     case .integer: Int(text) == nil ? nil : .number(text)
     case .boolean: text == "true" ? true : text == "false" ? false : nil
     case .number, .texts, .object: try? JSON(parsing: text)
+    case .any: (try? JSON(parsing: text)) ?? .string(text)
     }
   }
 
@@ -78,6 +81,7 @@ struct Field: Sendable {
     case .boolean: "true or false"
     case .choice(let words, _): words.count == 1 ? "\"\(words[0])\"" : "one of " + words.joined(separator: ", ")
     case .texts: "an array of strings"
+    case .any: "a value"
     case .object: "an object"
     }
   }
@@ -101,6 +105,7 @@ struct Field: Sendable {
     case .boolean: ["type": "boolean"]
     case .choice(let words, _): ["type": "string", "enum": .array(words.map(JSON.string))]
     case .texts: ["type": "array", "items": ["type": "string"]]
+    case .any: Schema.any
     case .object(let name): name.map(Schema.reference) ?? ["type": "object"]
     }
   }

@@ -11,7 +11,7 @@ extension Route {
     Route(
       path: "/agent/execute", functionPath: "/functions/v1/agent-execute", isSafe: false, name: "executeRun",
       tag: "Runs",
-      summary: "Makes a run, or tells one to start, stop, retry or resume",
+      summary: "Makes a run, tells one to start, stop, retry or resume, or responds to its question",
       shapes: [
         Shape(
           name: "CreateRun",
@@ -33,11 +33,26 @@ extension Route {
           name: "ActOnRun",
           fields: [
             Field(
-              name: "action", kind: .choice(["start", "stop", "retry", "resume"], later: ["fork", "respond"]),
+              name: "action", kind: .choice(["start", "stop", "retry", "resume"], later: ["fork"]),
               isRequired: true, summary: "what to do"),
             Field(name: "run_id", kind: .uuid, isRequired: true, summary: "the run"),
           ],
-          later: ["step_id", "answer", "decision", "approval"]),
+          later: ["step_id"]),
+        Shape(
+          name: "RespondToRun",
+          fields: [
+            Field(name: "action", kind: .choice(["respond"]), isRequired: true, summary: "what to do"),
+            Field(name: "run_id", kind: .uuid, isRequired: true, summary: "the run"),
+            Field(name: "step_id", kind: .text(maximum: 128), isRequired: true, summary: "the step that asks"),
+            Field(
+              name: "answer", kind: .any,
+              summary: "what a step of the tool ask gets: a text, one of its choices, or what fits its schema; 64 KiB"),
+            Field(
+              name: "decision", kind: .choice(["approve", "deny"]), summary: "whether a step may make its call"),
+            Field(
+              name: "message", kind: .text(maximum: RunResponse.messageLimit),
+              summary: "why; a model is told it when its call is denied"),
+          ]),
       ],
       headers: [
         Field(
@@ -53,6 +68,12 @@ extension Route {
       handler: .caller { call, principal in
         var fields = call.fields
         let action = fields.removeValue(forKey: "action")?.string ?? ""
+        if action == "respond" {
+          let run = try call.uuid("run_id")
+          fields["run_id"] = nil
+          let status = try await runs.respond(RunResponse(json: .object(fields)), to: run, as: principal)
+          return .json(["run_id": .string(run.uuidString.lowercased()), "status": .string(status)])
+        }
         guard let action = RunAction(rawValue: action) else {
           let receipt = try await runs.create(
             CreateRun(json: .object(fields)), idempotencyKey: call.request.headers[.idempotencyKey], as: principal)

@@ -46,6 +46,8 @@ struct Stack {
     var connectors: [Connector] = []
     /// Where the tool `http` may send requests.
     var egress = EgressRules.closed
+    /// Which calls a person has to approve.
+    var approvals = ApprovalRules.none
     /// What prompts are put to.
     var models: ModelSettings
   }
@@ -85,7 +87,8 @@ struct Stack {
       let transport = ModelTransport()
       services.append(transport)
       let tools = ToolBox(
-        sandbox: sandbox, blobs: blobs, connectors: connectors, egress: settings.egress, logger: logger)
+        sandbox: sandbox, blobs: blobs, connectors: connectors, egress: settings.egress, approvals: settings.approvals,
+        logger: logger)
       doors.append(
         Worker(
           configuration: settings.worker, engine: engine, tools: tools, models: settings.models.router(transport),

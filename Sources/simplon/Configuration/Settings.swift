@@ -156,7 +156,7 @@ extension Setting {
 
   // MARK: What tools may reach
 
-  static let tools = [egressAllow, egressAllowPrivate, connectors]
+  static let tools = [egressAllow, egressAllowPrivate, connectors, approvals]
   static let egressAllow = Setting(
     name: "SIMPLON_EGRESS_ALLOW", kind: .list, fallback: "",
     summary: "Hosts that the tool http may call: `api.example.com`, `*.example.com` or `*`, on ports 80 and 443 or "
@@ -167,6 +167,10 @@ extension Setting {
   static let connectors = Setting(
     name: "SIMPLON_CONNECTORS", kind: .text, isSecret: true,
     summary: "What steps may use by name, with credentials that they never see; a JSON array, see docs/plans.md.")
+
+  static let approvals = Setting(
+    name: "SIMPLON_APPROVALS", kind: .text,
+    summary: "Which calls a person has to approve, such as `[{\"tool\": \"shell\"}]`; a JSON array, see docs/plans.md.")
 
   // MARK: Models
 

@@ -96,6 +96,7 @@ extension Stack.Settings {
       connectors: try Connector.list(parsing: reader.text(.connectors) ?? ""),
       egress: try EgressRules(
         reader.list(.egressAllow), allowsPrivate: try reader.flag(.egressAllowPrivate)),
+      approvals: try ApprovalRules(parsing: reader.text(.approvals) ?? "", tools: ToolBox.catalog),
       models: try ModelSettings(reader))
   }
 

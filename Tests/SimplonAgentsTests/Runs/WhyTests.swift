@@ -28,6 +28,8 @@ struct WhyTests {
       #expect(why["message"] == .string(it.message))
       var details = why["details"]?.object
       let lease = details?.removeValue(forKey: "lease_until")?.string
+      let expires = details?.removeValue(forKey: "expires_at")?.string
+      #expect((expires != nil) == ["approval", "answer"].contains(it.code))
       #expect((lease != nil) == it.showsLease)
       #expect(details.map(JSON.object) == it.details)
       // Nobody else is told.
@@ -103,6 +105,17 @@ struct WhyTests {
       details: ["step_id": "a", "retry_in_ms": 200]
     ) { try await hold([step("a", "noop")], [interrupted("a", .runInterrupted, "stopped from outside")], $0) },
     Case(
+      code: "approval", message: "Step \"a\" waits until a person approves its call of \"noop\".",
+      details: [
+        "step_id": "a", "tool": "noop", "question": "May step \"a\" call the tool \"noop\"?",
+        "choices": ["approve", "deny"],
+      ]
+    ) { try await hold([["id": "a", "tool": "noop", "approval": true]], [], $0) },
+    Case(
+      code: "answer", message: "Step \"a\" asks: Who?",
+      details: ["step_id": "a", "tool": "ask", "question": "Who?", "choices": nil]
+    ) { try await hold([["id": "a", "tool": "ask", "with": ["question": "Who?"]]], [], $0) },
+    Case(
       code: "run.unknown_effect", message: "Nobody knows whether \"a\" had its effect.", details: ["steps": ["a"]]
     ) { try await hold([step("a", "send")], [interrupted("a", .runInterrupted, "stopped from outside")], $0) },
     Case(code: "model.not_configured", message: "The run has a prompt, and no model is configured.") { engine in
@@ -134,7 +147,7 @@ struct WhyTests {
     }
 
   private static let tools = ToolCatalog([
-    NoopTool.declaration,
+    AskTool.declaration, NoopTool.declaration,
     ToolDeclaration(
       name: "send", summary: "Sends something.", inputSchema: ["type": "object"], effect: .manual,
       timeout: .seconds(1), maximumTimeout: .seconds(60)),

@@ -71,7 +71,7 @@ struct GrantsTests {
       #expect(
         functions == [
           "act_on_run", "change_execution", "create_run", "create_task", "issue_ticket", "report_execution",
-          "report_metrics", "uuid_v7", "uuid_v7_floor", "why_run",
+          "report_metrics", "respond_to_run", "uuid_v7", "uuid_v7_floor", "why_run",
         ])
     }
   }

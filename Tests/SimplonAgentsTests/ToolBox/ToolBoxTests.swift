@@ -5,14 +5,14 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ToolBoxTests {
   @Test func `every tool declares itself soundly`() {
-    #expect(ToolBox.catalog.all.map(\.name) == ["files", "http", "noop", "python", "shell", "sql"])
+    #expect(ToolBox.catalog.all.map(\.name) == ["ask", "files", "http", "noop", "python", "shell", "sql"])
     for tool in ToolBox.catalog.all {
       #expect(InputSchema(tool.inputSchema).faults.isEmpty, "\(tool.name)")
       #expect(tool.effect(of: [:]) == .pure && tool.timeout <= tool.maximumTimeout && !tool.summary.isEmpty)
     }
     #expect(ToolBox.catalog["python"]?.literalFields == ["code"])
     #expect(ToolBox.catalog["shell"]?.literalFields == ["command"])
-    #expect(ToolBox.catalog.all.filter { !$0.usesFiles }.map(\.name) == ["http", "noop", "sql"])
+    #expect(ToolBox.catalog.all.filter { !$0.usesFiles }.map(\.name) == ["ask", "http", "noop", "sql"])
   }
 
   @Test func `a program's output has every field`() async throws {
@@ -127,7 +127,7 @@ import Testing
 
   @Test func `unknown tools are refused by the catalog's codes`() async throws {
     let playground = try await Playground()
-    for (name, code) in [("nonsense", SimplonError.Code.planUnknownTool), ("ask", .planNotSupported)] {
+    for (name, code) in [("nonsense", SimplonError.Code.planUnknownTool), ("memory", .planNotSupported)] {
       let error = await #expect(throws: SimplonError.self) { try await playground.call(name, [:]) }
       #expect(error?.code == code)
     }

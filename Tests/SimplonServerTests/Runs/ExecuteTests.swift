@@ -82,7 +82,18 @@ import Testing
     (#"{"action":"create","prompt":"x","budget":{"usd":1}}"#, 400, "request.not_supported"),
     (#"{"action":"create","prompt":"x","connectors":["a"]}"#, 400, "request.not_supported"),
     (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 400, "request.not_supported"),
-    (#"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 400, "request.not_supported"),
+    (#"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 400, "request.invalid"),
+    (
+      #"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","step_id":"a"}"#, 400, "request.invalid"
+    ),
+    (
+      #"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","step_id":"a","decision":"maybe"}"#, 400,
+      "request.invalid"
+    ),
+    (
+      #"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","step_id":"a","decision":"deny"}"#, 404,
+      "run.not_found"
+    ),
     (#"{"action":"dance"}"#, 400, "request.invalid"),
     (#"{"action":"stop"}"#, 400, "request.invalid"),
     (#"{"action":"stop","run_id":"1 or 1=1"}"#, 400, "request.invalid"),

@@ -14,6 +14,9 @@ create table public.agent_steps (
   epoch integer not null,
   failures integer not null default 0,
   retry_at timestamptz,
+  -- What a person said to its question: {decision: approve | deny | expired} or {answer}; message?, by, role, at. A resume
+  -- clears it, as it asks again.
+  response jsonb,
   layer text,
   cost numeric not null default 0,
   started_at timestamptz,

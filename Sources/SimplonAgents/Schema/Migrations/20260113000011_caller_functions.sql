@@ -142,7 +142,8 @@ begin
       values (run, state.next_seq - 1, state.user_id, 'done', '{"status": "cancelled"}');
   else
     -- What a resume does again is pending from now on; a worker that takes up the run after a crash keeps the failures.
-    update public.agent_steps t set status = 'pending', failures = 0, retry_at = null, updated_at = clock_timestamp()
+    update public.agent_steps t set status = 'pending', failures = 0, retry_at = null, response = null,
+      updated_at = clock_timestamp()
     from public.agent_runs r
     where action = 'resume' and r.id = run and t.run_id = run and t.attempt = r.attempt
       and (t.status in ('running', 'waiting', 'cancelled') or t.status = 'failed' and case when r.plan is null
@@ -191,14 +192,17 @@ begin
     -- A step that waits and has no time for it waits for a free sandbox.
     select coalesce(jsonb_agg(t.step_id order by t.started_at) filter (where t.status = 'running'), '[]') as running,
       coalesce(jsonb_agg(t.step_id order by t.started_at) filter (where t.status = 'waiting' and t.retry_at is null), '[]')
-        as waiting
+        as waiting,
+      coalesce(jsonb_agg(t.step_id order by t.position) filter (where t.status = 'waiting' and t.effect = 'intent'), '[]')
+        as asking
     into steps from public.agent_steps t where t.run_id = run and t.attempt = r.attempt;
     return case when steps.running = '[]' and steps.waiting <> '[]'
       then jsonb_build_object('code', 'sandbox',
         'message', 'A worker has the run, and all its sandboxes are taken; users take turns.')
       else jsonb_build_object('code', 'running', 'message', 'A worker has the run.') end
       || jsonb_build_object('details', jsonb_build_object(
-        'lease_until', s.lease_until, 'steps', steps.running, 'steps_waiting_for_a_sandbox', steps.waiting));
+        'lease_until', s.lease_until, 'steps', steps.running, 'steps_waiting_for_a_sandbox', steps.waiting)
+        || case steps.asking when '[]' then '{}' else jsonb_build_object('steps_waiting_for_a_person', steps.asking) end);
   end if;
   select * into q from public.agent_task_queue a where a.run_id = run;
   if not exists (select from simplon.workers w where w.alive_until > clock_timestamp() and not w.draining) then

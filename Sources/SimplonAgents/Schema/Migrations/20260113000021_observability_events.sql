@@ -40,6 +40,7 @@ begin
   values (
     new.user_id,
     case when tg_op = 'INSERT' then 'run.created' when new.status = 'cancelled' then 'run.stopped'
+      when old.status in ('waiting', 'retrying') then 'run.responded'
       when new.attempt > old.attempt then 'run.retried' when old.status = 'pending' then 'run.started'
       when old.status in ('failed', 'cancelled') then 'run.resumed' else 'run.changed' end,
     'agent_runs', new.id::text, case when tg_op = 'INSERT' then '{}' else '{status}' end::text[], claims ->> 'role',

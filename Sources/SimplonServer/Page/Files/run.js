@@ -6,6 +6,7 @@ import { cost, moment, took } from './format.js';
 import { planGraph } from './graph.js';
 import { logView } from './log.js';
 import { messageList } from './messages.js';
+import { questionList } from './questions.js';
 import { nameOf } from './runs.js';
 import { badge, isOver } from './status.js';
 import { stepList } from './steps.js';
@@ -34,6 +35,7 @@ export function runView(id) {
   const ends = el('div', { class: 'ends-with' });
   const about = el('div');
   const actions = actionBar(id, refresh, (error) => fill(notice, error ? refusal(error) : null));
+  const questions = questionList(id, refresh);
   const latest = new Map(); // the ids that steps of the plan have in the run
   const graph = planGraph((step) => steps.reveal(latest.get(step) ?? step));
   const steps = stepList(() => {});
@@ -48,7 +50,7 @@ export function runView(id) {
   const content = el('div', { class: 'content', hidden: true }, parts.plan, el('div', { class: 'columns' },
     el('div', { class: 'column' }, ends, parts.steps, parts.messages, parts.files, parts.metadata), el('div', { class: 'column' }, log.node)));
   const node = el('section', { class: 'page wide', 'aria-labelledby': 'title' },
-    el('div', { class: 'head' }, el('div', { class: 'named' }, state, title), actions.node), facts, notice, why, content);
+    el('div', { class: 'head' }, el('div', { class: 'named' }, state, title), actions.node), facts, notice, why, questions.node, content);
   const view = { node, title: 'Run', view: 'runs', stop: leave, onTitle: () => {} };
   const clock = setInterval(() => {
     if (document.hidden || !run || isOver(run.status)) return;
@@ -143,6 +145,7 @@ export function runView(id) {
       ['Cost', cost(run.cost)], ['Attempt', String(run.attempt)], ['Agent', run.agent], ['Model', run.model], ['Id', el('code', {}, run.run_id)],
     ].filter(([, what]) => what).map(([label, what]) => el('div', {}, el('dt', {}, label), el('dd', {}, what))));
     actions.update(run.status);
+    questions.update(isOver(run.status) ? [] : run.steps);
     showEnds();
     showPlan();
     parts.messages.hidden = !messages.update(run.messages, run.attempt);

@@ -52,7 +52,7 @@ function makeStep(first, onOpen) {
     const now = JSON.stringify(step);
     if (!details.open || now === shown) return;
     shown = now;
-    const parts = [['Error', step.error, fault], ['Input', step.input, value], ['Output', step.output, value]];
+    const parts = [['Error', step.error, fault], ['Input', step.input, value], ['Output', step.output, value], ['Response', step.response, value]];
     fill(body,
       el('dl', { class: 'facts' }, [
         ['Needs', step.needs.length ? step.needs.join(', ') : null], ['When', step.when], ['Began', step.started_at && moment(step.started_at)],

@@ -27,6 +27,7 @@ struct RunsShow: AsyncParsableCommand {
       let status = step["status"]?.string ?? ""
       try Print.out(
         "  \(Print.mark(status)) \(step["step_id"]?.string ?? "")  \(step["tool"]?.string ?? "")  \(status)")
+      for line in OpenQuestion(step)?.lines(run: target.run) ?? [] { try Print.out("      \(Print.clean(line))") }
     }
     for artifact in try await all("artifacts", of: run, client) {
       try Print.out(

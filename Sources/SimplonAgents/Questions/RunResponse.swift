@@ -1,0 +1,47 @@
+package import SimplonCore
+
+/// What a caller says to a question of a run.
+package struct RunResponse: Sendable {
+  /// The step that asks.
+  package let stepID: String
+  /// The answer to a question of the tool `ask`; nil for a decision.
+  let answer: JSON?
+  /// As it is stored: `{"answer" or "decision", "message"?}`.
+  let json: JSON
+
+  /// The most bytes of an answer, as JSON.
+  package static let answerLimit = 65_536
+  /// The most bytes of a message.
+  package static let messageLimit = 4096
+
+  /// Reads a request body; the members `action` and `run_id` must be taken out before.
+  ///
+  /// - Throws: `request.invalid` and `request.unknown_field`; `request.too_large` for an answer beyond the limit.
+  package init(json: JSON) throws(SimplonError) {
+    var fields = try Fields(json, "the request")
+    guard let stepID = try fields.string("step_id") else { throw fields.wrong("step_id", "is missing") }
+    self.stepID = stepID
+    answer = fields.json("answer")
+    let decision = try fields.string("decision")
+    let message = try fields.string("message")
+    try fields.finish()
+    guard (answer == nil) != (decision == nil) else {
+      throw SimplonError(.requestInvalid, "give exactly one of \"answer\" and \"decision\"")
+    }
+    if let decision, !PersonResponse.decisions.contains(decision) {
+      throw fields.wrong("decision", "must be approve or deny")
+    }
+    for (name, size, limit) in [
+      ("answer", answer?.utf8.count, Self.answerLimit), ("message", message?.utf8.count, Self.messageLimit),
+    ] where size ?? 0 > limit {
+      throw SimplonError(
+        .requestTooLarge, "\"\(name)\" is larger than \(limit) bytes",
+        details: ["field": .string(name), "limit_bytes": .integer(limit)])
+    }
+    var members = [String: JSON]()
+    members["answer"] = answer
+    members["decision"] = decision.map(JSON.string)
+    members["message"] = message.map(JSON.string)
+    self.json = .object(members)
+  }
+}

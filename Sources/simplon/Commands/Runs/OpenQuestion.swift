@@ -1,0 +1,47 @@
+import SimplonCore
+
+/// A question of a run that waits for a person, out of the run's steps.
+struct OpenQuestion {
+  let stepID: String
+  private let step: JSON
+
+  /// Nil when the step asks nothing now.
+  init?(_ step: JSON) {
+    guard step["status"] == "waiting", step["effect"] == "intent", step["response"]?.isNull ?? true,
+      let id = step["step_id"]?.string
+    else { return nil }
+    stepID = id
+    self.step = step
+  }
+
+  /// Whether the answer has to fit a schema.
+  var hasSchema: Bool { step["tool"] == "ask" && step["input"]?["schema"] != nil }
+
+  /// The lines that show it.
+  func lines(run: String) -> [String] {
+    let isAnswer = step["tool"] == "ask"
+    let question =
+      isAnswer
+      ? step["input"]?["question"]?.string ?? ""
+      : "may it call \(step["tool"]?.string ?? "") with \(step["input"]?.text ?? "{}")?"
+    let choices = (step["input"]?["choices"]?.array ?? []).compactMap(\.string)
+    var lines = ["asks: \(question)"]
+    if isAnswer, !choices.isEmpty { lines.append("choices: \(choices.joined(separator: ", "))") }
+    if let until = step["expires_at"]?.string { lines.append("until \(until)") }
+    lines.append(
+      "respond: simplon runs respond \(run) --step \(stepID) \(isAnswer ? "--answer TEXT" : "--approve, or --deny")")
+    return lines
+  }
+
+  /// Every open question of a run.
+  static func all(of run: String, _ client: ServerClient) async throws -> [OpenQuestion] {
+    var query = ["run_id": run, "include_steps": "true", "limit": "1000"]
+    var found = [OpenQuestion]()
+    while true {
+      let page = try await client.call(.get, "/agent/status", query: query)["steps"]
+      found += (page?["items"]?.array ?? []).compactMap(OpenQuestion.init)
+      guard let cursor = page?["next_cursor"]?.string else { return found }
+      query["cursor"] = cursor
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import SimplonCore
+
+/// `simplon runs respond`.
+struct RunsRespond: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "respond", abstract: "Answer a run's question, or approve or deny a call of its.")
+
+  @OptionGroup var target: RunArgument
+
+  @Option(help: ArgumentHelp("The step that asks, where several do.", valueName: "id"))
+  var step: String?
+
+  @Option(help: ArgumentHelp("The answer; JSON where the question has a schema.", valueName: "text"))
+  var answer: String?
+
+  @Flag(help: "Let the step make its call.")
+  var approve = false
+
+  @Flag(help: "Do not let it.")
+  var deny = false
+
+  @Option(help: ArgumentHelp("Why; a model is told it when its call is denied.", valueName: "text"))
+  var message: String?
+
+  @OptionGroup var server: ServerOptions
+
+  func validate() throws {
+    guard [answer != nil, approve, deny].count(where: { $0 }) == 1 else {
+      throw ValidationError("Give exactly one of --answer, --approve and --deny.")
+    }
+  }
+
+  func run() async throws {
+    let client = try await server.client()
+    let questions = try await OpenQuestion.all(of: target.run, client)
+    let chosen = step == nil ? questions : questions.filter { $0.stepID == step }
+    guard let question = chosen.first, chosen.count == 1 else {
+      let ids = questions.map(\.stepID).joined(separator: ", ")
+      // The server says what is wrong with a step that asks nothing.
+      guard let step else {
+        throw SimplonError(
+          .runState, questions.isEmpty ? "the run asks nothing now" : "several steps ask: \(ids)",
+          hint: questions.isEmpty ? "See what it does: simplon runs why \(target.run)" : "Name one: --step ID")
+      }
+      return try await send(to: step, answer.map(JSON.string), client)
+    }
+    var value = answer.map(JSON.string)
+    if let answer, question.hasSchema, let json = try? JSON(parsing: answer) { value = json }
+    try await send(to: question.stepID, value, client)
+  }
+
+  private func send(to step: String, _ answer: JSON?, _ client: ServerClient) async throws {
+    var body: [String: JSON] = [
+      "action": "respond", "run_id": .string(target.run), "step_id": .string(step),
+    ]
+    body["answer"] = answer
+    if answer == nil { body["decision"] = approve ? "approve" : "deny" }
+    body["message"] = message.map(JSON.string)
+    let found = try await client.call(.post, "/agent/execute", body: .object(body))
+    try server.json ? Print.out(found) : Print.out("run \(target.run) is \(found["status"]?.string ?? "")")
+  }
+}
