@@ -74,7 +74,7 @@ PLANS = {
     "a question that asks nothing": (steps(step(tool="ask")), 400, "plan.input"),
     **{
         f"the later tool {tool}": (steps(step(tool=tool)), 400, "plan.not_supported")
-        for tool in ("run", "memory.search")
+        for tool in ("memory", "memory.search")
     },
     "an artifact pattern that leaves the folder": (
         steps(step(), artifacts=["../*"]),
@@ -104,8 +104,8 @@ BODIES = {
     "a form": (b"action=create", "application/x-www-form-urlencoded", 415, "request.media_type"),
     "no action": (b'{"prompt":"x"}', "application/json", 400, "request.invalid"),
     "an unknown action": (b'{"action":"dance","run_id":"x"}', "application/json", 400, "request.invalid"),
-    "an action of later": (
-        json.dumps({"action": "fork", "run_id": str(uuid.uuid4())}).encode(),
+    "a field of later": (
+        json.dumps({"action": "create", "prompt": "x", "connectors": ["a"]}).encode(),
         "application/json",
         400,
         "request.not_supported",
@@ -246,7 +246,7 @@ def test_the_open_doors_say_no_more_than_they_should(nobody):
     assert "//cdn" not in page.text and 'src="http' not in page.text and 'href="http' not in page.text
     document = nobody.http.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
-    assert not {"fork"} & set(json.dumps(document).replace('"', " ").split())
+    assert not {"workflow"} & set(json.dumps(document).replace('"', " ").split())
     metrics = nobody.http.get("/metrics")
     assert metrics.status_code == 200 and "# TYPE" in metrics.text
 

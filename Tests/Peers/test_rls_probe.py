@@ -236,6 +236,11 @@ def test_no_function_of_the_engine_can_be_called_by_a_caller_beyond_the_few_that
         "roll_up_metrics",
         "archive_metrics",
         "find_agent",
+        "lock_tree",
+        "cancel_runs",
+        "create_child",
+        "wake_parents",
+        "wake_waiting_parents",
         "audit",
     }
     assert not names & engine, names & engine

@@ -31,6 +31,7 @@ struct BlobReferences: Sendable {
     if let user {
       query = """
         select true, layer from agent_steps where user_id = \(user) and layer is not null
+        union select true, l.value from execution_snapshots, jsonb_each_text(layers) l where user_id = \(user)
         union select false, sha256 from agent_artifacts where user_id = \(user)
         union select false, output ->> name
         from agent_steps, unnest(array['stdout_blob', 'stderr_blob', 'body_blob']) as name
@@ -39,6 +40,7 @@ struct BlobReferences: Sendable {
     } else {
       query = """
         select true, layer from agent_steps where user_id is null and layer is not null
+        union select true, l.value from execution_snapshots, jsonb_each_text(layers) l where user_id is null
         union select false, sha256 from agent_artifacts where user_id is null
         union select false, output ->> name
         from agent_steps, unnest(array['stdout_blob', 'stderr_blob', 'body_blob']) as name

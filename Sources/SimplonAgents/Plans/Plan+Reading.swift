@@ -83,7 +83,7 @@ extension Plan {
 
   private func checkReferences() throws(SimplonError) {
     for (index, step) in steps.enumerated() {
-      let references = try within("\"with\" of step \"\(step.id)\"", try Template.stepIDs(in: step.input))
+      let references = try within("\"with\" of step \"\(step.id)\"", try Template.stepIDs(in: step.templates))
       for id in references.union(step.condition?.stepIDs ?? []).sorted() {
         guard let other = position(of: id) else {
           throw SimplonError(

@@ -151,7 +151,7 @@ package struct PlanProgress: Sendable {
       let holds = try within("\"when\"", try condition.truth(in: scope))
       guard holds else { return nil }
     }
-    let input = try within("\"with\"", try Resolver.resolve(step.input, in: scope))
+    let input = step.completed(try within("\"with\"", try Resolver.resolve(step.templates, in: scope)))
     try step.declaration.check(input)
     let size = input.size
     guard bytes + size <= Self.maximumBytes else {

@@ -12,9 +12,12 @@ struct HeldRunStore: Sendable {
   func steps(of run: UUID, attempt: Int) async throws -> [StepRecord] {
     try await client.query(
       """
-      select step_id, status, output, error, failures, layer,
-        (extract(epoch from retry_at - clock_timestamp()) * 1000)::bigint, effect, response
-      from agent_steps where run_id = \(run) and attempt = \(Int32(attempt))
+      select s.step_id, s.status, coalesce(s.output, (
+          select o.output from agent_steps o
+          where o.run_id = s.origin_run and o.attempt = s.origin_attempt and o.step_id = s.step_id)),
+        s.error, s.failures, s.layer, (extract(epoch from s.retry_at - clock_timestamp()) * 1000)::bigint,
+        s.effect, s.response
+      from agent_steps s where s.run_id = \(run) and s.attempt = \(Int32(attempt))
       """
     ).map(StepRecord.init(row:))
   }
@@ -35,8 +38,10 @@ struct HeldRunStore: Sendable {
   func messages(of run: UUID, attempt: Int) async throws -> [RunMessage] {
     try await client.query(
       """
-      select position, role, content, raw from agent_messages
-      where run_id = \(run) and attempt = \(Int32(attempt)) order by position
+      select m.position, m.role, m.content, coalesce(m.raw, (
+          select o.raw from agent_messages o
+          where o.run_id = m.origin_run and o.attempt = m.origin_attempt and o.position = m.position))
+      from agent_messages m where m.run_id = \(run) and m.attempt = \(Int32(attempt)) order by m.position
       """
     ).map { row in
       let (position, role, content, raw) = try row.decode(Int32.self, String.self, JSON.self, [UInt8]?.self)

@@ -76,6 +76,13 @@ struct QueueStore: Sendable {
     }
   }
 
+  /// Queues the runs that wait for a run which has ended, where its end has not done so; gives them.
+  func wakeParents() async throws -> [UUID] {
+    try await client.query("select run_id from simplon.wake_waiting_parents() as r (run_id)").map { row in
+      try row.decode(UUID.self)
+    }
+  }
+
   /// Queues the runs whose worker let its lease run out; gives them.
   func recover() async throws -> [UUID] {
     try await client.query("select run_id from simplon.recover_runs() as r (run_id)").map { row in

@@ -114,7 +114,7 @@ package enum RunAction: String, Sendable, CaseIterable {
 /// What a status answer includes beside the run itself.
 package struct RunIncludes: Sendable {
   /// The lists, in the order in which they are answered.
-  package enum List: String, Sendable, CaseIterable { case steps, logs, messages, artifacts }
+  package enum List: String, Sendable, CaseIterable { case steps, logs, messages, artifacts, snapshots }
 
   /// The lists asked for.
   package var lists: Set<List>

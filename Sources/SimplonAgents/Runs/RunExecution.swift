@@ -120,7 +120,9 @@ struct RunExecution: Sendable {
           group.addTask {
             let begun = ContinuousClock.now
             let input = await perform(start, files, layers: layers, hashes: hashes, journal: journal)
-            use.add(stepOf: claim.userID, took: ContinuousClock.now - begun, tokens: input?.tokens ?? 0)
+            // A run that the step waits for counts by itself.
+            let time = start.step.tool == RunTool.declaration.name ? .zero : ContinuousClock.now - begun
+            use.add(stepOf: claim.userID, took: time, tokens: input?.tokens ?? 0)
             inbox.post(input.map { .input($0) } ?? .lost)
           }
         }
@@ -153,6 +155,8 @@ struct RunExecution: Sendable {
         turn = inputs.isEmpty ? RunTurn() : machine.turn(after: inputs)
       }
     }
+    // A run that this one waits for may have ended while it was still held.
+    if machine.waitsForRuns, isReleased, (try? await store.wake(claim.held.id)) == true { wakeUp.runQueued() }
     // No sandbox is alive any more.
     if !isReleased { try await journal.write(RunTurn(ending: .queued)) }
   }
@@ -203,6 +207,9 @@ struct RunExecution: Sendable {
       let stack =
         step.declaration.usesFiles
         ? try await layers.stack(of: files, hashes: hashes) : LayerStack()
+      if step.tool == RunTool.declaration.name {
+        return .ended(try await runChild(start, stack, layers, jitter: jitter))
+      }
       let call = ToolCall(
         runID: claim.held.id, stepID: start.step.id, attempt: claim.attempt, userID: claim.userID, input: start.input,
         timeout: start.step.timeout ?? start.step.declaration.timeout,

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import SimplonCore
 
 extension RunMachine {
@@ -11,6 +12,8 @@ extension RunMachine {
     case waits(stepID: String)
     /// It has got one.
     case begins(stepID: String)
+    /// A step has made that run and waits for its end, however long it takes.
+    case awaits(stepID: String, child: UUID)
     /// The wait before a repeat is over.
     case waitOver(stepID: String)
     /// A person has responded to a step's question, or the time for it is over.

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import SimplonCore
 
 /// The life of one claimed run as a pure machine: what happened goes in, what to write and to start comes out.
@@ -30,6 +31,8 @@ struct RunMachine: Sendable {
   private var working: Set<String> = []
   private var waiting: [String: Wait] = [:]
   private var questions: Questions
+  /// Steps that wait for a run that they have made.
+  private var children: [String: UUID] = [:]
   /// Steps whose tool may have had an effect, and nobody knows whether.
   private var unknown: Set<String> = []
   /// Steps that an earlier holder left unsettled and that were not begun again.
@@ -96,6 +99,9 @@ struct RunMachine: Sendable {
     }
   }
 
+  /// Whether steps wait for runs that they have made.
+  var waitsForRuns: Bool { !children.isEmpty }
+
   /// The patterns of the files to keep.
   var artifacts: [String] { progress.artifacts }
 
@@ -114,6 +120,7 @@ struct RunMachine: Sendable {
       case .interrupted(let end): interrupt(end, in: &turn)
       case .waits(let id): show(id, .waiting, ["reason": Self.sandbox], in: &turn)
       case .begins(let id): show(id, .running, [:], in: &turn)
+      case .awaits(let id, let child): wait(id, for: child, in: &turn)
       case .waitOver(let id):
         if !isStopping, waiting.removeValue(forKey: id) != nil, let step = progress[id] { begin(step, in: &turn) }
       case .responded(let id, let response):
@@ -138,8 +145,13 @@ struct RunMachine: Sendable {
   /// Nothing is begun any more.
   private var isStopping: Bool { draining || !unknown.isEmpty }
 
+  /// Whether the step had been begun and not come back.
+  private mutating func takeBack(_ id: String) -> Bool {
+    working.remove(id) != nil || children.removeValue(forKey: id) != nil
+  }
+
   private mutating func record(_ end: StepEnd, in turn: inout RunTurn) {
-    guard working.remove(end.stepID) != nil, let step = progress[end.stepID] else { return }
+    guard takeBack(end.stepID), let step = progress[end.stepID] else { return }
     let failed = failures[step.id, default: 0]
     if let error = end.error, failed < step.retry.max {
       failures[step.id] = failed + 1
@@ -157,7 +169,7 @@ struct RunMachine: Sendable {
 
   /// A step that did not come to its end is begun again and no failure is counted.
   private mutating func interrupt(_ end: StepEnd, in turn: inout RunTurn) {
-    guard working.remove(end.stepID) != nil, let step = progress[end.stepID], let error = end.error else { return }
+    guard takeBack(end.stepID), let step = progress[end.stepID], let error = end.error else { return }
     guard step.effect != .manual else {
       unknown.insert(step.id)
       return
@@ -214,6 +226,14 @@ struct RunMachine: Sendable {
           "failures": .integer(failed), "retry_in_ms": .integer(delay.milliseconds), "error": last.error ?? .null,
         ],
         level: "warn"))
+  }
+
+  /// A step's own run goes on by itself: this one need not be held for it.
+  private mutating func wait(_ id: String, for child: UUID, in turn: inout RunTurn) {
+    guard working.contains(id) else { return }
+    show(id, .waiting, ["reason": Self.childRuns([id: child])], in: &turn)
+    working.remove(id)
+    children[id] = child
   }
 
   /// A step that is dispatched waits for its turn, or has it.
@@ -372,6 +392,8 @@ struct RunMachine: Sendable {
         showsRetrying = true
         turn.outcome = .hold(status: "retrying", reason: wait.reason)
       }
+    } else if !children.isEmpty {
+      turn.outcome = .waiting(reason: Self.childRuns(children))
     }
   }
 
@@ -401,6 +423,17 @@ struct RunMachine: Sendable {
   private static let sandbox: JSON = [
     "code": "sandbox", "message": "The step waits for a free sandbox; users take turns.",
   ]
+
+  private static func childRuns(_ children: [String: UUID]) -> JSON {
+    let runs = children.sorted { $0.key < $1.key }.map { step, run -> JSON in
+      ["step_id": .string(step), "run_id": .string(run.uuidString.lowercased())]
+    }
+    return [
+      "code": "child_run",
+      "message": .string(runs.count == 1 ? "It waits for a child run." : "It waits for \(runs.count) child runs."),
+      "details": ["children": .array(runs)],
+    ]
+  }
 
   private static func backoff(_ id: String, _ delay: Duration) -> JSON {
     [

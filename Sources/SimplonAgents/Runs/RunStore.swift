@@ -41,6 +41,22 @@ struct RunStore: Sendable {
     return try row.decode(String.self)
   }
 
+  /// Makes a run that begins where another one was; gives it and its status.
+  func fork(_ run: UUID, _ request: JSON, as caller: Principal) async throws -> (run: UUID, status: String) {
+    let rows = try await client.query(
+      "select run_id, status from simplon.fork_run(\(run), \(request), \(Int32(AgentSchema.engineVersion)))",
+      as: session(caller))
+    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.fork_run") }
+    return try row.decode(UUID.self, String.self)
+  }
+
+  func snapshot(_ run: UUID, as caller: Principal) async throws -> (status: String, snapshot: UUID) {
+    let rows = try await client.query(
+      "select status, snapshot_id from simplon.snapshot_run(\(run))", as: session(caller))
+    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.snapshot_run") }
+    return try row.decode(String.self, UUID.self)
+  }
+
   func why(_ run: UUID, as caller: Principal) async throws -> String {
     let rows = try await client.query("select simplon.why_run(\(run))::text", as: session(caller))
     guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.why_run") }
@@ -59,8 +75,8 @@ struct RunStore: Sendable {
           where m.run_id = r.id and m.attempt = r.attempt and m.role = 'assistant' and x ? 'plan'
           order by m.position desc limit 1)),
         'workflow', workflow, 'metadata', metadata, 'project_id', project_id, 'result', result, 'error', error,
-        'cost', cost, 'attempt', attempt, 'created_at', created_at, 'started_at', started_at,
-        'completed_at', completed_at)::text
+        'cost', cost, 'attempt', attempt, 'parent_id', parent_id, 'forked_from', forked_from,
+        'created_at', created_at, 'started_at', started_at, 'completed_at', completed_at)::text
       from agent_runs r where id = \(run)
       """
     let queries = try lists.map { RunPage.query(try query($0.0, of: run, after: $0.after, limit: limit + 1)) }
@@ -75,16 +91,19 @@ struct RunStore: Sendable {
     case .steps:
       return """
         select s.position as place, s.position::text as key, json_build_object(
-          'step_id', s.step_id, 'tool', s.tool, 'status', s.status, 'effect', s.effect, 'input', s.input,
-          'output', s.output, 'error', s.error, 'failures', s.failures, 'layer', s.layer, 'cost', s.cost,
+          'step_id', s.step_id, 'tool', s.tool, 'status', s.status, 'effect', s.effect,
+          'input', coalesce(s.input, o.input), 'output', coalesce(s.output, o.output), 'error', s.error,
+          'failures', s.failures, 'layer', s.layer, 'cost', s.cost,
           'response', s.response, 'expires_at', case when s.status = 'waiting' and s.effect = 'intent' then s.retry_at end,
           'started_at', s.started_at, 'completed_at', s.completed_at)::text as json
         from agent_runs r join agent_steps s on s.run_id = r.id and s.attempt = r.attempt
+        left join agent_steps o on o.run_id = s.origin_run and o.attempt = s.origin_attempt and o.step_id = s.step_id
         where r.id = \(run) and r.plan is null and s.position > \(try number(after))
         union all
         select p.position as place, p.position::text as key, json_build_object(
           'step_id', p.step ->> 'id', 'tool', p.step ->> 'tool', 'status', coalesce(s.status, 'pending'),
-          'effect', coalesce(s.effect, 'none'), 'input', s.input, 'output', s.output, 'error', s.error,
+          'effect', coalesce(s.effect, 'none'), 'input', coalesce(s.input, o.input),
+          'output', coalesce(s.output, o.output), 'error', s.error,
           'failures', coalesce(s.failures, 0), 'layer', s.layer, 'cost', coalesce(s.cost, 0),
           'response', s.response, 'expires_at', case when s.status = 'waiting' and s.effect = 'intent' then s.retry_at end,
           'started_at', s.started_at, 'completed_at', s.completed_at)::text as json
@@ -92,6 +111,7 @@ struct RunStore: Sendable {
         cross join lateral jsonb_array_elements(
           case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) with ordinality as p (step, position)
         left join agent_steps s on s.run_id = r.id and s.attempt = r.attempt and s.step_id = p.step ->> 'id'
+        left join agent_steps o on o.run_id = s.origin_run and o.attempt = s.origin_attempt and o.step_id = s.step_id
         where r.id = \(run) and p.position > \(try number(after)) order by place limit \(limit)
         """
     case .logs:
@@ -114,6 +134,14 @@ struct RunStore: Sendable {
           'sha256', a.sha256, 'url', '/agent/artifacts/' || a.id, 'created_at', a.created_at)::text as json
         from agent_artifacts a join agent_runs r on r.id = a.run_id and r.attempt = a.attempt
         where a.run_id = \(run) and a.id > \(id) order by a.id limit \(limit)
+        """
+    case .snapshots:
+      guard let id = after.map(UUID.init(uuidString:)) ?? Self.lowest else { throw Cursor.foreign }
+      return """
+        select e.id as place, e.id::text as key, json_build_object('id', e.id, 'attempt', e.attempt, 'status', e.status,
+          'step_id', e.step_id, 'position', e.position, 'fork_id', e.fork_id, 'steps', e.steps, 'layers', e.layers,
+          'created_at', e.created_at)::text as json
+        from execution_snapshots e where e.run_id = \(run) and e.id > \(id) order by e.id limit \(limit)
         """
     }
   }

@@ -106,6 +106,47 @@ package struct Runs: Sendable {
     return status
   }
 
+  /// Makes a run that begins where another one was.
+  ///
+  /// What was settled up to there is taken over: no step of it is done again, and no file is copied.
+  ///
+  /// - Parameters:
+  ///   - run: where it comes from; whatever its status, it goes on as it was.
+  ///   - request: `step_id`, `at_message`, `message`, `model`, `output`, `prompt`, all of which may be left out.
+  ///   - caller: who asks; the new run is the old one's owner's.
+  /// - Returns: the new run and its status.
+  /// - Throws: `run.not_found`; `run.state` for a step that has no output yet; `request.invalid`; `run.queue_full` and
+  ///   `server.overloaded` when there is too much to do.
+  package func fork(
+    _ run: UUID, _ request: [String: JSON], as caller: Principal
+  ) async throws -> (run: UUID, status: String) {
+    try signedIn(caller)
+    if let model = request["model"]?.string, ModelName(model) == nil {
+      throw SimplonError(
+        .requestInvalid, "\"model\" must be anthropic/NAME or openai/NAME", details: ["field": "model"])
+    }
+    for name in ["prompt", "message"] {
+      guard let text = request[name]?.string else { continue }
+      guard !text.isEmpty, !text.utf8.contains(0) else {
+        throw SimplonError(
+          .requestInvalid, "\"\(name)\" must be text without U+0000", details: ["field": .string(name)])
+      }
+    }
+    let fork = try await intake.admit(caller.subject, isQueued: { (_: (run: UUID, status: String)) in true }) {
+      try await store.fork(run, .object(request), as: caller)
+    }
+    wakeUp.runQueued()
+    return fork
+  }
+
+  /// Writes down how far the run is; gives its status and the snapshot's id.
+  ///
+  /// - Throws: `run.not_found`.
+  package func snapshot(_ run: UUID, as caller: Principal) async throws -> (status: String, snapshot: UUID) {
+    try signedIn(caller)
+    return try await store.snapshot(run, as: caller)
+  }
+
   /// The run and the lists asked for, as JSON text.
   ///
   /// - Throws: `run.not_found`, `request.cursor`.

@@ -62,6 +62,15 @@ package enum AgentSchema {
       "20260113000040", "responses", PackageResources._0260113000040_responses_sql,
       PackageResources._0260113000040_responses_undo_sql),
     migration(
+      "20260113000045", "child_runs", PackageResources._0260113000045_child_runs_sql,
+      PackageResources._0260113000045_child_runs_undo_sql),
+    migration(
+      "20260113000046", "execution_snapshots", PackageResources._0260113000046_execution_snapshots_sql,
+      PackageResources._0260113000046_execution_snapshots_undo_sql),
+    migration(
+      "20260113000047", "forks", PackageResources._0260113000047_forks_sql,
+      PackageResources._0260113000047_forks_undo_sql),
+    migration(
       "20260113000070", "fair_claims", PackageResources._0260113000070_fair_claims_sql,
       PackageResources._0260113000070_fair_claims_undo_sql),
   ]

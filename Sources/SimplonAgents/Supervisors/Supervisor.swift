@@ -192,7 +192,14 @@ struct Supervisor: RunProgress {
   private mutating func replay(_ message: RunMessage) throws(SimplonError) {
     lastPosition = message.position
     switch message.role {
-    case .user: transcript.append(.user(message.content["text"]?.string ?? ""))
+    case .user:
+      // Behind an end stands what a person wants of the fork of a run.
+      if outcome != nil {
+        if round != nil { _ = finish() }
+        outcome = nil
+        said = ""
+      }
+      transcript.append(.user(message.content["text"]?.string ?? ""))
     case .tool:
       _ = round?.next(&results)
       guard finish() != nil else {

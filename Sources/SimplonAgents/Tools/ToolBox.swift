@@ -11,7 +11,8 @@ package struct ToolBox: Sendable {
   private static func makeCatalog(_ connectors: Connectors) -> ToolCatalog {
     ToolCatalog([
       AskTool.declaration, FilesTool.declaration, HTTPTool.declaration, NoopTool.declaration,
-      ProgramTool.python.declaration, ProgramTool.shell.declaration, SQLTool.declaration(connectors),
+      ProgramTool.python.declaration, RunTool.declaration, ProgramTool.shell.declaration,
+      SQLTool.declaration(connectors),
     ])
   }
 
@@ -76,6 +77,8 @@ package struct ToolBox: Sendable {
       case FilesTool.declaration.name: return try await FilesTool(blobs: blobs).run(call)
       case HTTPTool.declaration.name: return try await http.run(call)
       case "sql": return try await sql.run(call)
+      case RunTool.declaration.name:
+        throw SimplonError(.toolUnavailable, "only the worker that holds a run makes runs for it", retry: .backoff)
       case ProgramTool.python.declaration.name: return try await run(.python, call, waiting, log)
       default: return try await run(.shell, call, waiting, log)
       }

@@ -35,6 +35,6 @@ package struct ToolCatalog: Sendable {
       : SimplonError(.planUnknownTool, "there is no tool \"\(name.prefix(64))\"", hint: known)
   }
 
-  private static let later: Set<String> = ["memory", "run"]
+  private static let later: Set<String> = ["memory"]
   private static let laterFamilies: Set<String> = ["memory", "storage"]
 }

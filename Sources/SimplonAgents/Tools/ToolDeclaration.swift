@@ -12,6 +12,8 @@ package struct ToolDeclaration: Sendable, Hashable {
   package let inputSchema: JSON
   /// Input fields that are taken as written: `${{` in them is refused, so that no value ever becomes program text.
   package let literalFields: Set<String>
+  /// Input fields that are handed over as they stand: expressions in them are another plan's.
+  package private(set) var verbatimFields: Set<String> = []
   /// Whether it sees and leaves files; for a tool that does not, no folder is joined.
   package let usesFiles: Bool
   /// The time a call gets when its step names none.
@@ -48,6 +50,13 @@ package struct ToolDeclaration: Sendable, Hashable {
     self.maximumTimeout = maximumTimeout
   }
 
+  /// The same tool, which gets these fields as they stand.
+  package func handingOver(_ fields: Set<String>) -> ToolDeclaration {
+    var declaration = self
+    declaration.verbatimFields = fields
+    return declaration
+  }
+
   /// What repeating a call with this input would do.
   package func effect(of input: JSON) -> EffectKind { effectOfInput(input) }
 
@@ -63,9 +72,25 @@ package struct ToolDeclaration: Sendable, Hashable {
 extension ToolDeclaration {
   package static func == (one: ToolDeclaration, other: ToolDeclaration) -> Bool {
     one.name == other.name && one.summary == other.summary && one.inputSchema == other.inputSchema
-      && one.literalFields == other.literalFields && one.usesFiles == other.usesFiles
+      && one.literalFields == other.literalFields && one.verbatimFields == other.verbatimFields
+      && one.usesFiles == other.usesFiles
       && one.timeout == other.timeout && one.maximumTimeout == other.maximumTimeout
   }
 
   package func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}
+
+extension Plan.Step {
+  /// The part of its input in which expressions are the plan's own.
+  var templates: JSON {
+    guard !declaration.verbatimFields.isEmpty, let members = input.object else { return input }
+    return .object(members.filter { !declaration.verbatimFields.contains($0.key) })
+  }
+
+  /// The resolved templates together with what is handed over as it stands.
+  func completed(_ resolved: JSON) -> JSON {
+    guard !declaration.verbatimFields.isEmpty, var members = resolved.object else { return resolved }
+    for name in declaration.verbatimFields { members[name] = input[name] }
+    return .object(members)
+  }
 }

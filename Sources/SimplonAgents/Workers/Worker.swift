@@ -75,6 +75,7 @@ package final class Worker: Service {
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.renew() } }
         group.addTask { await self.every(self.configuration.checkInterval) { try await self.checkHeld() } }
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.recover() } }
+        group.addTask { await self.every(self.configuration.lease / 3) { try await self.wakeParents() } }
         group.addTask { await self.every(.seconds(3600)) { try await self.upkeep.run() } }
         group.addTask { await self.every(.seconds(3600)) { try await self.takeUpPrompts() } }
         group.addTask { await self.every(.seconds(60)) { try await self.upkeep.watch() } }
@@ -198,6 +199,13 @@ package final class Worker: Service {
       wakeUp.runQueued()
       wakeUp.runsChanged(runs)
     } while runs.count == 1000
+  }
+
+  private func wakeParents() async throws {
+    let runs = try await queue.wakeParents()
+    guard !runs.isEmpty else { return }
+    wakeUp.runQueued()
+    wakeUp.runsChanged(runs)
   }
 
   private func recover() async throws {

@@ -7,7 +7,7 @@ extension SimplonError.Code {
     .requestRateLimited, .requestCursor, .requestNotSupported, .requestIdempotency, .requestRange,
     .authMissing, .authInvalid, .authExpired, .authForbidden, .authTicket, .authIssuerUnreachable,
     .runNotFound, .runState, .runLogsExpired, .runStale, .runArtifactConflict, .runArtifactNotFound, .runInterrupted,
-    .runUnknownEffect, .runLimit, .runQueueFull,
+    .runUnknownEffect, .runLimit, .runChildFailed, .runQueueFull,
     .agentNotFound, .agentState, .executionNotFound, .executionState,
     .planInvalid, .planCycle, .planUnknownTool, .planReference, .planTooLarge, .planNotSupported, .planInput,
     .planExpression,
@@ -68,7 +68,9 @@ extension SimplonError.Code {
   public static let runUnknownEffect = Self(
     "run.unknown_effect", status: 409, "It is unknown whether an effect happened; it is not repeated blindly.")
   public static let runLimit = Self(
-    "run.limit", status: 422, "The run has taken as many questions or steps as it may.")
+    "run.limit", status: 422, "The run has taken as many questions or steps, or made as many runs, as it may.")
+  public static let runChildFailed = Self(
+    "run.child_failed", status: 422, "The run that a step made has failed or was stopped.")
   public static let runQueueFull = Self(
     "run.queue_full", status: 429, "As many runs are queued as may be; wait as `Retry-After` says.")
 

@@ -64,8 +64,8 @@ extension SimplonError {
   /// What our own SQL functions raise.
   private static let raisedCodes: [String: Code] = [
     "SIM01": .runStale, "SIM02": .runState, "SIM03": .runNotFound, "SIM04": .requestIdempotency,
-    "SIM05": .requestInvalid, "SIM20": .authForbidden, "SIM21": .agentNotFound, "SIM22": .agentState,
-    "SIM23": .executionNotFound, "SIM24": .executionState,
+    "SIM05": .requestInvalid, "SIM07": .runLimit, "SIM20": .authForbidden, "SIM21": .agentNotFound,
+    "SIM22": .agentState, "SIM23": .executionNotFound, "SIM24": .executionState,
   ]
 
   private static func translation(of sqlState: String) -> (Code, String, Retry) {

@@ -9,13 +9,17 @@ extension Schema {
     ("Error", error(more: [])),
     ("FunctionError", error(more: [("error", string)])),
     ("RunReceipt", object([("run_id", uuid), ("status", words(runStatuses)), ("created_at", time)])),
-    ("RunAction", object([("run_id", uuid), ("status", words(runStatuses))])),
+    (
+      "RunAction",
+      object([("run_id", uuid), ("status", words(runStatuses)), ("snapshot_id", uuid)], optional: ["snapshot_id"])
+    ),
     ("Run", run),
     ("RunSummary", object(summary)),
     ("RunList", page("runs", of: reference("RunSummary"))),
     ("Step", step),
     ("Message", message),
     ("Artifact", artifact),
+    ("Snapshot", snapshot),
     ("LogEvent", logEvent),
     ("LogPage", object([("logs", array(of: reference("LogEvent"))), ("next_after", integer)])),
     ("Ticket", object([("ticket", string), ("expires_at", time)])),
@@ -52,7 +56,9 @@ extension Schema {
       ("model", optional(string)), ("plan", optional(anyObject)), ("result", any), ("error", any),
       ("steps", page("items", of: reference("Step"))), ("logs", page("items", of: reference("LogEvent"))),
       ("messages", page("items", of: reference("Message"))), ("artifacts", page("items", of: reference("Artifact"))),
-    ], optional: ["steps", "logs", "messages", "artifacts"])
+      ("snapshots", page("items", of: reference("Snapshot"))), ("parent_id", optional(uuid)),
+      ("forked_from", optional(uuid)),
+    ], optional: ["steps", "logs", "messages", "artifacts", "snapshots"])
 
   private static let step = object([
     ("step_id", string), ("tool", string),
@@ -68,6 +74,12 @@ extension Schema {
 
   private static let artifact = object([
     ("id", uuid), ("path", string), ("size", integer), ("mime", string), ("sha256", string), ("url", string),
+    ("created_at", time),
+  ])
+
+  private static let snapshot = object([
+    ("id", uuid), ("attempt", integer), ("status", words(runStatuses)), ("step_id", optional(string)),
+    ("position", integer), ("fork_id", optional(uuid)), ("steps", anyObject), ("layers", anyObject),
     ("created_at", time),
   ])
 

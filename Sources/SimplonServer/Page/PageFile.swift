@@ -15,6 +15,7 @@ struct PageFile: Sendable {
     script("create", PackageResources.create_js),
     script("dom", PackageResources.dom_js),
     script("files", PackageResources.files_js),
+    script("fork", PackageResources.fork_js),
     script("format", PackageResources.format_js),
     script("graph", PackageResources.graph_js),
     script("layout", PackageResources.layout_js),

@@ -11,7 +11,7 @@ extension Route {
     Route(
       path: "/agent/execute", functionPath: "/functions/v1/agent-execute", isSafe: false, name: "executeRun",
       tag: "Runs",
-      summary: "Makes a run, tells one to start, stop, retry or resume, or responds to its question",
+      summary: "Makes a run, tells one to start, stop, retry or resume, responds to its question, or forks it",
       shapes: [
         Shape(
           name: "CreateRun",
@@ -33,11 +33,10 @@ extension Route {
           name: "ActOnRun",
           fields: [
             Field(
-              name: "action", kind: .choice(["start", "stop", "retry", "resume"], later: ["fork"]),
+              name: "action", kind: .choice(["start", "stop", "retry", "resume"]),
               isRequired: true, summary: "what to do"),
             Field(name: "run_id", kind: .uuid, isRequired: true, summary: "the run"),
-          ],
-          later: ["step_id"]),
+          ]),
         Shape(
           name: "RespondToRun",
           fields: [
@@ -53,6 +52,28 @@ extension Route {
               name: "message", kind: .text(maximum: RunResponse.messageLimit),
               summary: "why; a model is told it when its call is denied"),
           ]),
+        Shape(
+          name: "ForkRun",
+          fields: [
+            Field(name: "action", kind: .choice(["fork"]), isRequired: true, summary: "what to do"),
+            Field(name: "run_id", kind: .uuid, isRequired: true, summary: "the run from which the new one comes"),
+            Field(
+              name: "step_id", kind: .text(maximum: 255),
+              summary: "the step at which it begins; left out, where the run stands"),
+            Field(
+              name: "at_message", kind: .integer(1...Int(Int32.max)),
+              summary: "the last message that it keeps, instead of a step"),
+            Field(name: "message", kind: .text(maximum: 1 << 20), summary: "what it is told there"),
+            Field(name: "model", kind: .text(maximum: 263), summary: "the model that it asks from there on"),
+            Field(name: "output", kind: .any, summary: "what the step gives, instead of doing it again"),
+            Field(name: "prompt", kind: .text(maximum: 1 << 20), summary: "another prompt; then nothing else is kept"),
+          ]),
+        Shape(
+          name: "SnapshotRun",
+          fields: [
+            Field(name: "action", kind: .choice(["snapshot"]), isRequired: true, summary: "what to do"),
+            Field(name: "run_id", kind: .uuid, isRequired: true, summary: "the run"),
+          ]),
       ],
       headers: [
         Field(
@@ -62,7 +83,7 @@ extension Route {
       answers: [
         Answer(status: 201, summary: "the run was made", schema: Schema.reference("RunReceipt")),
         Answer(
-          status: 200, summary: "the same key's run, or the run's new status",
+          status: 200, summary: "the same key's run, the run's new status, the new run of a fork, or a snapshot",
           schema: ["anyOf": [Schema.reference("RunReceipt"), Schema.reference("RunAction")]]),
       ],
       handler: .caller { call, principal in
@@ -73,6 +94,20 @@ extension Route {
           fields["run_id"] = nil
           let status = try await runs.respond(RunResponse(json: .object(fields)), to: run, as: principal)
           return .json(["run_id": .string(run.uuidString.lowercased()), "status": .string(status)])
+        }
+        if action == "fork" {
+          let run = try call.uuid("run_id")
+          fields["run_id"] = nil
+          let fork = try await runs.fork(run, fields, as: principal)
+          return .json(["run_id": .string(fork.run.uuidString.lowercased()), "status": .string(fork.status)])
+        }
+        if action == "snapshot" {
+          let run = try call.uuid("run_id")
+          let taken = try await runs.snapshot(run, as: principal)
+          return .json([
+            "run_id": .string(run.uuidString.lowercased()), "status": .string(taken.status),
+            "snapshot_id": .string(taken.snapshot.uuidString.lowercased()),
+          ])
         }
         guard let action = RunAction(rawValue: action) else {
           let receipt = try await runs.create(

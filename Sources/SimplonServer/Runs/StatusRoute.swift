@@ -17,6 +17,7 @@ extension Route {
             Field(name: "include_logs", kind: .boolean, summary: "its log too"),
             Field(name: "include_messages", kind: .boolean, summary: "its transcript too"),
             Field(name: "include_artifacts", kind: .boolean, summary: "its files too"),
+            Field(name: "include_snapshots", kind: .boolean, summary: "its snapshots too"),
             Field(name: "limit", kind: .integer(1...1000), summary: "the most items of each list; 100 by default"),
             Field(name: "cursor", kind: .text(maximum: 8192), summary: "the `next_cursor` of the page before"),
           ])

@@ -70,8 +70,8 @@ struct GrantsTests {
         """)
       #expect(
         functions == [
-          "act_on_run", "change_execution", "create_run", "create_task", "issue_ticket", "report_execution",
-          "report_metrics", "respond_to_run", "uuid_v7", "uuid_v7_floor", "why_run",
+          "act_on_run", "change_execution", "create_run", "create_task", "fork_run", "issue_ticket", "report_execution",
+          "report_metrics", "respond_to_run", "snapshot_run", "uuid_v7", "uuid_v7_floor", "why_run",
         ])
     }
   }
@@ -123,6 +123,7 @@ struct GrantsTests {
         insert into agent_artifacts (run_id, attempt, user_id, path, size, mime, sha256)
           select id, 1, user_id, 'a', 0, 'text/plain', repeat('0', 64) from agent_runs;
         insert into agent_run_connectors (run_id, name, user_id) select id, 'c', user_id from agent_runs;
+        insert into execution_snapshots (run_id, user_id, attempt, status) select id, user_id, 1, status from agent_runs;
         insert into agent_executions (task_id, agent_type, task_type, user_id)
           select id::text, 'general', 't', user_id from agent_runs;
         insert into agent_instances (agent_id, agent_type, user_id) select id::text, 'general', user_id from agent_runs;
@@ -136,7 +137,7 @@ struct GrantsTests {
         where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'system_health' order by 1
         """
       ).compactMap(\.self)
-      #expect(tables.count == 11)
+      #expect(tables.count == 12)
       for table in tables {
         let seen = try await database.execute(
           claims(alice)
@@ -168,6 +169,9 @@ struct GrantsTests {
         "insert into system_health (component, status) values ('x', 'healthy')",
         "select simplon.roll_up_metrics()", "select simplon.find_agent('x')", "select simplon.set_run_caps(1, 1)",
         "select simplon.charge_use('{}', '{}')", "select simplon.cap_reason(null)", "select * from simplon.recent_use",
+        "select simplon.lock_tree(gen_random_uuid())", "select simplon.cancel_runs('{}')",
+        "select simplon.create_child(gen_random_uuid(), 1, 1, 'a', '{}', 1)", "select simplon.wake_parents('{}')",
+        "insert into execution_snapshots (run_id, attempt, status) select id, 1, status from agent_runs",
       ] {
         await refused("42501", insert) { try await database.execute(claims(alice) + insert, as: .api) }
       }
@@ -197,6 +201,7 @@ struct GrantsTests {
       let id = try #require(run.last ?? nil)
       for call in [
         "select simplon.act_on_run('\(id)', 'stop')", "select simplon.why_run('\(id)')",
+        "select simplon.fork_run('\(id)', '{}')", "select simplon.snapshot_run('\(id)')",
         "select simplon.issue_ticket('\(id)', '\\x00', now() + interval '1 hour')",
       ] {
         await refused("SIM03", call) {

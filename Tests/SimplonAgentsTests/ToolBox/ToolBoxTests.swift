@@ -5,13 +5,15 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ToolBoxTests {
   @Test func `every tool declares itself soundly`() {
-    #expect(ToolBox.catalog.all.map(\.name) == ["ask", "files", "http", "noop", "python", "shell", "sql"])
+    #expect(ToolBox.catalog.all.map(\.name) == ["ask", "files", "http", "noop", "python", "run", "shell", "sql"])
     for tool in ToolBox.catalog.all {
       #expect(InputSchema(tool.inputSchema).faults.isEmpty, "\(tool.name)")
-      #expect(tool.effect(of: [:]) == .pure && tool.timeout <= tool.maximumTimeout && !tool.summary.isEmpty)
+      #expect(tool.effect(of: [:]) == (tool.name == "run" ? .reconcile : .pure), "\(tool.name)")
+      #expect(tool.timeout <= tool.maximumTimeout && !tool.summary.isEmpty)
     }
     #expect(ToolBox.catalog["python"]?.literalFields == ["code"])
     #expect(ToolBox.catalog["shell"]?.literalFields == ["command"])
+    #expect(ToolBox.catalog.all.filter { !$0.verbatimFields.isEmpty }.map(\.name) == ["run"])
     #expect(ToolBox.catalog.all.filter { !$0.usesFiles }.map(\.name) == ["ask", "http", "noop", "sql"])
   }
 

@@ -3,7 +3,7 @@ import SimplonCore
 import Testing
 
 @Suite struct ToolCatalogTests {
-  @Test(arguments: ["run", "memory", "memory.search", "memory.", "storage.upload"])
+  @Test(arguments: ["memory", "memory.search", "memory.", "storage.upload"])
   func `a tool that comes later is not supported`(name: String) {
     #expect(failure { try tools.declaration(named: name) }?.code == .planNotSupported)
   }
@@ -16,10 +16,10 @@ import Testing
   }
 
   @Test func `a tool that is there is found even under a name reserved for later`() throws {
-    let run = ToolDeclaration(
-      name: "run", summary: "", inputSchema: [:], effect: .manual, timeout: .seconds(1), maximumTimeout: .seconds(1))
-    #expect(try ToolCatalog([run]).declaration(named: "run") == run)
-    #expect(ToolCatalog([run])["run"] == run)
+    let memory = ToolDeclaration(
+      name: "memory", summary: "", inputSchema: [:], effect: .manual, timeout: .seconds(1), maximumTimeout: .seconds(1))
+    #expect(try ToolCatalog([memory]).declaration(named: "memory") == memory)
+    #expect(ToolCatalog([memory])["memory"] == memory)
     #expect(tools["nothing"] == nil)
     #expect(tools.all.map(\.name) == ["noop", "python"])
   }

@@ -81,7 +81,11 @@ import Testing
     (#"{"action":"create","prompt":"x","model":"m"}"#, 400, "request.invalid"),
     (#"{"action":"create","prompt":"x","budget":{"usd":1}}"#, 400, "request.not_supported"),
     (#"{"action":"create","prompt":"x","connectors":["a"]}"#, 400, "request.not_supported"),
-    (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 400, "request.not_supported"),
+    (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 404, "run.not_found"),
+    (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","answer":1}"#, 400, "request.unknown_field"),
+    (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","model":"m"}"#, 400, "request.invalid"),
+    (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","at_message":0}"#, 400, "request.invalid"),
+    (#"{"action":"snapshot","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 404, "run.not_found"),
     (#"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 400, "request.invalid"),
     (
       #"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","step_id":"a"}"#, 400, "request.invalid"

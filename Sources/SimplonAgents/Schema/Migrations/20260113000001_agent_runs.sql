@@ -23,7 +23,11 @@ create table public.agent_runs (
   budget jsonb,
   cost numeric not null default 0,
   attempt integer not null default 1,
+  -- The run whose step made this one, and how deep it lies below the first of its tree.
   parent_id uuid references public.agent_runs (id) on delete set null,
+  parent_attempt integer,
+  parent_step text,
+  depth smallint not null default 0,
   forked_from uuid references public.agent_runs (id) on delete set null,
   engine_version integer not null default 1,
   idempotency_key text,
@@ -43,7 +47,9 @@ create table public.agent_runs (
 ) with (fillfactor = 85);
 
 create index agent_runs_of_user on public.agent_runs (user_id, id desc);
-create index agent_runs_of_parent on public.agent_runs (parent_id) where parent_id is not null;
+-- A step of an attempt makes one run at most, however often it is begun.
+create unique index agent_runs_of_parent on public.agent_runs (parent_id, parent_attempt, parent_step)
+  where parent_id is not null;
 create index agent_runs_of_fork on public.agent_runs (forked_from) where forked_from is not null;
 -- By no column that a claim changes, which would make it write every index.
 create index agent_runs_waiting on public.agent_runs ((reason ->> 'code')) where reason is not null;

@@ -7,7 +7,9 @@ create function simplon.prepare_run() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  new.owner_claims := auth.jwt() || case when auth.role() = 'anon' then '{}' else '{"role": "authenticated"}' end::jsonb;
+  -- Only the engine sends claims, those of the owner of a run from which this one comes.
+  new.owner_claims := coalesce(new.owner_claims,
+    auth.jwt() || case when auth.role() = 'anon' then '{}' else '{"role": "authenticated"}' end::jsonb);
   return new;
 end $$;
 
@@ -80,7 +82,53 @@ create function simplon.owns(owner uuid) returns boolean
 language sql stable set search_path = ''
 as $$ select coalesce(owner = auth.uid(), false) or auth.role() = 'service_role' $$;
 
--- start, stop, resume or retry; gives the new status. run_state is locked before all else; see simplon.claim_runs.
+-- Locks a run and all runs below it, in the order of their ids, and gives them. Whoever adds a run to a tree holds the
+-- row of the run above it: so nothing is added any more, and what was added while a lock was waited for is locked too.
+create function simplon.lock_tree(run uuid) returns uuid[]
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  tree uuid[];
+  locked uuid[];
+begin
+  loop
+    with recursive below as (
+      select lock_tree.run as id
+      union
+      select c.id from public.agent_runs c join below b on c.parent_id = b.id)
+    select array_agg(b.id order by b.id) into tree from below b;
+    exit when tree = locked;
+    perform from simplon.run_state s where s.run_id = any (tree) order by s.run_id for update;
+    locked := tree;
+  end loop;
+  return tree;
+end $$;
+
+-- Ends those of these runs that have not ended; whoever calls holds their run_state rows.
+create function simplon.cancel_runs(runs uuid[]) returns void
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  cancelled uuid[];
+begin
+  with ended as (
+    update public.agent_runs r set status = 'cancelled', reason = null, updated_at = clock_timestamp(),
+      completed_at = clock_timestamp()
+    where r.id = any (runs) and r.completed_at is null returning r.id)
+  select array_agg(e.id) into cancelled from ended e;
+  update simplon.run_state s set
+    epoch = s.epoch + 1, worker = null, lease_until = null, next_seq = s.next_seq + 1
+  where s.run_id = any (cancelled);
+  delete from public.agent_task_queue q where q.run_id = any (cancelled);
+  update public.agent_steps t set status = 'cancelled', completed_at = clock_timestamp(), updated_at = clock_timestamp()
+  where t.run_id = any (cancelled) and t.status in ('running', 'waiting');
+  insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
+  select s.run_id, s.next_seq - 1, s.user_id, 'done', '{"status": "cancelled"}'
+  from simplon.run_state s where s.run_id = any (cancelled);
+end $$;
+
+-- start, stop, resume or retry; gives the new status. run_state is locked before all else; see simplon.claim_runs. A tree
+-- stops together, and what a resumed run waited for goes on with it.
 create function simplon.act_on_run(run uuid, action text) returns text
 language plpgsql security definer set search_path = ''
 as $$
@@ -88,12 +136,16 @@ declare
   state simplon.run_state;
   was public.task_status;
   becomes public.task_status;
+  tree uuid[];
 begin
   if action not in ('start', 'stop', 'resume', 'retry') then
     raise exception 'there is no action "%"', left(action, 32) using errcode = 'SIM05';
   end if;
   if not coalesce((select simplon.owns(r.user_id) from public.agent_runs r where r.id = run), false) then
     raise exception 'there is no run % of yours', run using errcode = 'SIM03';
+  end if;
+  if action in ('stop', 'resume') then
+    tree := simplon.lock_tree(run);
   end if;
   select s.* into state from simplon.run_state s where s.run_id = run for update;
   select r.status into was from public.agent_runs r where r.id = run for update;
@@ -102,11 +154,12 @@ begin
     raise exception 'there is no run % of yours', run using errcode = 'SIM03';
   end if;
 
-  if action = 'stop' and was in ('completed', 'failed', 'cancelled') then
-    return was;
+  if action = 'stop' then
+    -- A run that is over stays as it is, and what it made and did not wait for ends.
+    perform simplon.cancel_runs(tree);
+    return case when was in ('completed', 'failed', 'cancelled') then was else 'cancelled' end;
   end if;
   becomes := case
-    when action = 'stop' then 'cancelled'
     when action = 'start' and was = 'pending' then 'queued'
     when action = 'resume' and was in ('failed', 'cancelled') then 'queued'
     when action = 'retry' and was in ('failed', 'cancelled', 'completed') then 'queued'
@@ -118,48 +171,44 @@ begin
       using errcode = 'SIM02';
   end if;
   -- What was claimed before has its place and keeps it; see simplon.drop_log_partitions.
-  if becomes = 'queued' and not simplon.has_log_partition(run) then
+  if not simplon.has_log_partition(run) then
     raise exception 'the run''s events are past retention, so it cannot go on'
       using errcode = 'SIM02', hint = 'Create a new run.';
   end if;
 
   update public.agent_runs r set
-    status = becomes, reason = null, updated_at = clock_timestamp(),
-    completed_at = case when becomes = 'cancelled' then clock_timestamp() end,
-    error = case when becomes = 'cancelled' then r.error end,
-    result = case when becomes = 'cancelled' then r.result end,
+    status = becomes, reason = null, updated_at = clock_timestamp(), completed_at = null, error = null, result = null,
     attempt = r.attempt + (action = 'retry')::integer
   where r.id = run;
   update simplon.run_state s set
     epoch = s.epoch + 1, worker = null, lease_until = null,
     next_seq = s.next_seq + 1
   where s.run_id = run returning s.* into state;
-  if becomes = 'cancelled' then
-    delete from public.agent_task_queue q where q.run_id = run;
-    update public.agent_steps t set status = 'cancelled', completed_at = clock_timestamp(), updated_at = clock_timestamp()
-    where t.run_id = run and t.status in ('running', 'waiting');
-    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-      values (run, state.next_seq - 1, state.user_id, 'done', '{"status": "cancelled"}');
-  else
-    -- What a resume does again is pending from now on; a worker that takes up the run after a crash keeps the failures.
-    update public.agent_steps t set status = 'pending', failures = 0, retry_at = null, response = null,
-      updated_at = clock_timestamp()
+  -- What a resume does again is pending from now on; a worker that takes up the run after a crash keeps the failures.
+  update public.agent_steps t set status = 'pending', failures = 0, retry_at = null, response = null,
+    updated_at = clock_timestamp()
+  from public.agent_runs r
+  where action = 'resume' and r.id = run and t.run_id = run and t.attempt = r.attempt
+    and (t.status in ('running', 'waiting', 'cancelled') or t.status = 'failed' and case when r.plan is null
+      -- A model was told of what had failed before; the last question alone is why the run has.
+      then t.tool = 'model' and not exists (
+        select from public.agent_steps l where l.run_id = run and l.attempt = r.attempt and l.position > t.position)
+      else not exists (
+        select from jsonb_array_elements(case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) x
+        where x ->> 'id' = t.step_id and x ->> 'continue_on_error' = 'true') end);
+  insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
+    select r.id, r.user_id, r.priority, r.engine_version, state.epoch from public.agent_runs r where r.id = run
+    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at;
+  insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
+    select r.id, state.next_seq - 1, r.user_id, 'status',
+      jsonb_build_object('status', 'queued', 'action', action, 'attempt', r.attempt)
+    from public.agent_runs r where r.id = run;
+  if action = 'resume' then
+    perform simplon.act_on_run(c.id, 'resume')
     from public.agent_runs r
-    where action = 'resume' and r.id = run and t.run_id = run and t.attempt = r.attempt
-      and (t.status in ('running', 'waiting', 'cancelled') or t.status = 'failed' and case when r.plan is null
-        -- A model was told of what had failed before; the last question alone is why the run has.
-        then t.tool = 'model' and not exists (
-          select from public.agent_steps l where l.run_id = run and l.attempt = r.attempt and l.position > t.position)
-        else not exists (
-          select from jsonb_array_elements(case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) x
-          where x ->> 'id' = t.step_id and x ->> 'continue_on_error' = 'true') end);
-    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
-      select r.id, r.user_id, r.priority, r.engine_version, state.epoch from public.agent_runs r where r.id = run
-      on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at;
-    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-      select r.id, state.next_seq - 1, r.user_id, 'status',
-        jsonb_build_object('status', 'queued', 'action', action, 'attempt', r.attempt)
-      from public.agent_runs r where r.id = run;
+    join public.agent_runs c on c.parent_id = r.id and c.parent_attempt = r.attempt
+    join public.agent_steps t on t.run_id = r.id and t.attempt = r.attempt and t.step_id = c.parent_step
+    where r.id = run and t.status = 'pending' and c.status in ('failed', 'cancelled');
   end if;
   return becomes;
 end $$;
@@ -189,10 +238,10 @@ begin
   end if;
   select * into s from simplon.run_state a where a.run_id = run;
   if s.worker is not null then
-    -- A step that waits and has no time for it waits for a free sandbox.
+    -- A step that waits and has no time for it waits for a free sandbox, or for a run that it has made.
     select coalesce(jsonb_agg(t.step_id order by t.started_at) filter (where t.status = 'running'), '[]') as running,
-      coalesce(jsonb_agg(t.step_id order by t.started_at) filter (where t.status = 'waiting' and t.retry_at is null), '[]')
-        as waiting,
+      coalesce(jsonb_agg(t.step_id order by t.started_at)
+        filter (where t.status = 'waiting' and t.retry_at is null and t.tool <> 'run'), '[]') as waiting,
       coalesce(jsonb_agg(t.step_id order by t.position) filter (where t.status = 'waiting' and t.effect = 'intent'), '[]')
         as asking
     into steps from public.agent_steps t where t.run_id = run and t.attempt = r.attempt;
@@ -266,8 +315,8 @@ as $$
 $$;
 
 revoke all on function simplon.prepare_run(), simplon.enqueue_run(), simplon.create_run(jsonb, text, bytea, integer),
-  simplon.owns(uuid), simplon.act_on_run(uuid, text), simplon.why_run(uuid),
-  simplon.issue_ticket(uuid, bytea, timestamptz), simplon.redeem_ticket(bytea, uuid)
+  simplon.owns(uuid), simplon.lock_tree(uuid), simplon.cancel_runs(uuid[]), simplon.act_on_run(uuid, text),
+  simplon.why_run(uuid), simplon.issue_ticket(uuid, bytea, timestamptz), simplon.redeem_ticket(bytea, uuid)
   from public, anon, authenticated, service_role;
 grant execute on function simplon.create_run(jsonb, text, bytea, integer), simplon.act_on_run(uuid, text),
   simplon.why_run(uuid), simplon.issue_ticket(uuid, bytea, timestamptz) to authenticated, service_role;

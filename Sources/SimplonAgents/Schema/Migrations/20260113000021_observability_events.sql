@@ -40,7 +40,6 @@ begin
   values (
     new.user_id,
     case when tg_op = 'INSERT' then 'run.created' when new.status = 'cancelled' then 'run.stopped'
-      when old.status in ('waiting', 'retrying') then 'run.responded'
       when new.attempt > old.attempt then 'run.retried' when old.status = 'pending' then 'run.started'
       when old.status in ('failed', 'cancelled') then 'run.resumed' else 'run.changed' end,
     'agent_runs', new.id::text, case when tg_op = 'INSERT' then '{}' else '{status}' end::text[], claims ->> 'role',
@@ -49,9 +48,11 @@ begin
 end $$;
 create trigger agent_runs_audit_made after insert on public.agent_runs
   for each row execute function simplon.audit_run();
--- The engine's own sessions carry no claims; that is looked at in the cheapest way, as every run passes by here.
+-- The engine's own sessions carry no claims; that is looked at in the cheapest way, as every run passes by here. What only
+-- goes on, since what it waited for is there, was not acted on.
 create trigger agent_runs_audit_acted_on after update on public.agent_runs
-  for each row when (old.status is distinct from new.status and current_setting('request.jwt.claims', true) <> '')
+  for each row when (old.status is distinct from new.status and current_setting('request.jwt.claims', true) <> ''
+    and not (old.status in ('waiting', 'retrying') and new.status = 'queued'))
   execute function simplon.audit_run();
 
 -- Of other tables. Its arguments: the noun, the table, the column that names a row, and those that change by themselves.

@@ -45,11 +45,8 @@ begin
   given := response || jsonb_build_object('by', auth.uid(), 'role', auth.role(), 'at', clock_timestamp());
   update public.agent_steps t set response = given, updated_at = clock_timestamp()
   where t.run_id = run and t.attempt = r.attempt and t.step_id = step;
-  -- Of a run whose status changes by it a trigger tells.
-  if state.worker is not null or r.status = 'queued' then
-    insert into public.observability_events (user_id, event, resource, resource_id, changed, actor_role, actor_id)
-    values (r.user_id, 'run.responded', 'agent_runs', run::text, '{response}', auth.role(), auth.uid());
-  end if;
+  insert into public.observability_events (user_id, event, resource, resource_id, changed, actor_role, actor_id)
+  values (r.user_id, 'run.responded', 'agent_runs', run::text, '{response}', auth.role(), auth.uid());
   if state.worker is not null then
     return r.status;
   end if;

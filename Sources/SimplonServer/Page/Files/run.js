@@ -2,6 +2,7 @@ import { actionBar } from './actions.js';
 import { ask, Refusal, rest } from './api.js';
 import { announce, el, fill, refusal, setText } from './dom.js';
 import { fileList } from './files.js';
+import { forkForm } from './fork.js';
 import { cost, moment, took } from './format.js';
 import { planGraph } from './graph.js';
 import { logView } from './log.js';
@@ -41,14 +42,15 @@ export function runView(id) {
   const steps = stepList(() => {});
   const messages = messageList();
   const files = fileList(signal);
+  const fork = forkForm(id);
   const log = logView(id, { signal, onEvents });
   const source = el('details', { class: 'source', toggle: drawPlan }, el('summary', {}, 'The plan as JSON'), el('div'));
   const parts = {
     plan: part('Plan', graph.node, source), steps: part('Steps', steps.node),
-    messages: part('Messages', messages.node), files: part('Files', files.node), metadata: part('Metadata', about),
+    messages: part('Messages', messages.node), files: part('Files', files.node), metadata: part('Metadata', about), fork: el('section', { class: 'card part' }, el('div', { class: 'inside' }, fork.node)),
   };
   const content = el('div', { class: 'content', hidden: true }, parts.plan, el('div', { class: 'columns' },
-    el('div', { class: 'column' }, ends, parts.steps, parts.messages, parts.files, parts.metadata), el('div', { class: 'column' }, log.node)));
+    el('div', { class: 'column' }, ends, parts.steps, parts.messages, parts.files, parts.metadata, parts.fork), el('div', { class: 'column' }, log.node)));
   const node = el('section', { class: 'page wide', 'aria-labelledby': 'title' },
     el('div', { class: 'head' }, el('div', { class: 'named' }, state, title), actions.node), facts, notice, why, questions.node, content);
   const view = { node, title: 'Run', view: 'runs', stop: leave, onTitle: () => {} };
@@ -142,10 +144,11 @@ export function runView(id) {
     setText(age, took(run.started_at, run.completed_at));
     fill(facts, [
       ['Created', moment(run.created_at)], ['Started', run.started_at && moment(run.started_at)], ['Took', run.started_at && age],
-      ['Cost', cost(run.cost)], ['Attempt', String(run.attempt)], ['Agent', run.agent], ['Model', run.model], ['Id', el('code', {}, run.run_id)],
+      ['Cost', cost(run.cost)], ['Attempt', String(run.attempt)], ['Agent', run.agent], ['Model', run.model], ['Forked from', other(run.forked_from)], ['Made by', other(run.parent_id)], ['Id', el('code', {}, run.run_id)],
     ].filter(([, what]) => what).map(([label, what]) => el('div', {}, el('dt', {}, label), el('dd', {}, what))));
     actions.update(run.status);
     questions.update(isOver(run.status) ? [] : run.steps);
+    fork.update(run.steps.filter((step) => step.status !== 'pending').map((step) => step.step_id), run.messages.length > 0);
     showEnds();
     showPlan();
     parts.messages.hidden = !messages.update(run.messages, run.attempt);
@@ -193,6 +196,11 @@ export function runView(id) {
   document.addEventListener('visibilitychange', () => (document.hidden ? null : soon(0)), { signal });
   refresh();
   return view;
+}
+
+/** A link to another run. */
+function other(run) {
+  return run ? el('a', { href: `#/runs/${encodeURIComponent(run)}` }, el('code', {}, run)) : null;
 }
 
 /** The id in its plan of a step, which a later plan's has with a number behind it. */

@@ -6,7 +6,7 @@ struct RunsCommand: AsyncParsableCommand {
     commandName: "runs", abstract: "Look at runs on a running server, and steer them.",
     subcommands: [
       RunsList.self, RunsShow.self, RunsLogs.self, RunsWhy.self, RunsStart.self, RunsStop.self, RunsResume.self,
-      RunsRetry.self, RunsRespond.self,
+      RunsRetry.self, RunsRespond.self, RunsFork.self,
     ])
 }
 

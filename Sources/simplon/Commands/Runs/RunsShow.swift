@@ -20,6 +20,8 @@ struct RunsShow: AsyncParsableCommand {
     guard !server.json else { return try Print.out(run) }
     let status = run["status"]?.string ?? ""
     try Print.out("\(Print.mark(status)) run \(target.run) \(status), attempt \(run["attempt"]?.integer ?? 1)")
+    if let origin = run["forked_from"]?.string { try Print.out("  forked from \(Print.clean(origin))") }
+    if let parent = run["parent_id"]?.string { try Print.out("  made by \(Print.clean(parent))") }
     for name in ["reason", "error"] {
       if let message = run[name]?["message"]?.string { try Print.out("  \(Print.clean(message))") }
     }

@@ -1,0 +1,2 @@
+drop function simplon.snapshot_run(uuid);
+drop table public.execution_snapshots;
