@@ -69,6 +69,7 @@ struct ConfigurationTests {
         case .url: "ftp://x"
         case .database: "nonsense"
         case .schema: "Robert'; drop"
+        case .amount: "1e3"
         }
       guard let wrong else { continue }
       let error = await #expect(throws: SimplonError.self, "\(setting.name)") {
@@ -118,13 +119,14 @@ struct ConfigurationTests {
     let folder = FileManager.default.temporaryDirectory.appending(path: "simplon-config-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    try "simplon_slots: 7\nsimplon_pooler: true\nlog_level: debug\n".write(
+    try "simplon_slots: 7\nsimplon_pooler: true\nlog_level: debug\nsimplon_cap_per_run: 2.5\n".write(
       to: folder.appending(path: "simplon.yaml"), atomically: true, encoding: .utf8)
     try "SIMPLON_GRACE=3s\n".write(to: folder.appending(path: ".env"), atomically: true, encoding: .utf8)
     let reader = try await SettingsReader(folder: folder.path, variables: ["LOG_LEVEL": "ERROR"])
     #expect(try reader.integer(.slots) == 7)
     #expect(try reader.flag(.pooler))
     #expect(try reader.duration(.grace) == .seconds(3))
+    #expect(try reader.amount(.capPerRun) == "2.5")
     #expect(try reader.choice(.logLevel) == "error")
   }
 

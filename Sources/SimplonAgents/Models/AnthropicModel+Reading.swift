@@ -76,14 +76,20 @@ extension AnthropicModel {
     /// - Throws: `model.unavailable` when the stream has ended before it.
     func reply(requestID: String?) throws(SimplonError) -> ModelReply {
       guard progress != .open else {
-        throw SimplonError(.modelUnavailable, "the model's answer broke off", retry: .backoff)
+        throw SimplonError(.modelUnavailable, "the model's answer broke off", retry: .backoff).broken(billed)
       }
-      var usage = usage
-      usage.cacheWrite = max(0, cacheWrites - usage.cacheWriteHour)
       let turn = ModelTurn(model: model, blocks: parts.compactMap(Self.block))
       return ModelReply(
-        turn: turn, stop: stop(hasCalls: !turn.calls.isEmpty), usage: usage, requestID: requestID,
+        turn: turn, stop: stop(hasCalls: !turn.calls.isEmpty), usage: billed ?? TokenUsage(), requestID: requestID,
         isUsageReported: isUsageReported)
+    }
+
+    /// What the vendor has said so far of what it bills; nil for nothing.
+    var billed: TokenUsage? {
+      guard isUsageReported else { return nil }
+      var usage = usage
+      usage.cacheWrite = max(0, cacheWrites - usage.cacheWriteHour)
+      return usage
     }
 
     private mutating func begin(_ index: Int?, _ start: [String: JSON]?) throws(SimplonError) {

@@ -58,10 +58,15 @@ package struct AnthropicModel: Model {
     to request: ModelRequest, onText: @escaping @Sendable (String) -> Void
   ) async throws(SimplonError) -> ModelReply {
     var reading = Reading(model: name, hiding: configuration.key, onText: onText)
-    let answer = try await transport.post(
-      body(request), to: "\(configuration.url)/v1/messages", headers: headers
-    ) { (event: StreamedEvent) throws(SimplonError) -> ModelProgress in
-      try reading.take(event)
+    let answer: ModelAnswer
+    do throws(SimplonError) {
+      answer = try await transport.post(
+        body(request), to: "\(configuration.url)/v1/messages", headers: headers
+      ) { (event: StreamedEvent) throws(SimplonError) -> ModelProgress in
+        try reading.take(event)
+      }
+    } catch {
+      throw error.after(reading.billed)
     }
     guard answer.isGood else { throw VendorError.anthropic(answer, hiding: configuration.key) }
     return try reading.reply(requestID: answer.headers["request-id"])

@@ -67,7 +67,7 @@ extension ChatCompletionsModel {
     /// - Throws: `model.unavailable` when the stream has ended before it.
     func reply(requestID: String?) throws(SimplonError) -> ModelReply {
       guard progress != .open else {
-        throw SimplonError(.modelUnavailable, "the model's answer broke off", retry: .backoff)
+        throw SimplonError(.modelUnavailable, "the model's answer broke off", retry: .backoff).broken(billed)
       }
       var blocks = [text, refusal].filter { !$0.isEmpty }.map(ModelTurn.Block.text)
       var ids = idsBefore
@@ -81,6 +81,9 @@ extension ChatCompletionsModel {
         turn: ModelTurn(model: model, blocks: blocks), stop: stop, usage: usage, requestID: requestID,
         isUsageReported: isUsageReported)
     }
+
+    /// What the server has said so far of what it bills; nil for nothing.
+    var billed: TokenUsage? { isUsageReported ? usage : nil }
 
     private var stop: ModelReply.Stop {
       switch finishReason ?? "" {

@@ -60,10 +60,15 @@ package struct ChatCompletionsModel: Model {
     var headers = [(name: String, value: String)]()
     if let key = configuration.key { headers.append((name: "Authorization", value: "Bearer \(key.text)")) }
     var reading = Reading(model: name, after: request.messages, hiding: configuration.key, onText: onText)
-    let answer = try await transport.post(
-      body(request), to: "\(configuration.url)/chat/completions", headers: headers
-    ) { (event: StreamedEvent) throws(SimplonError) -> ModelProgress in
-      try reading.take(event)
+    let answer: ModelAnswer
+    do throws(SimplonError) {
+      answer = try await transport.post(
+        body(request), to: "\(configuration.url)/chat/completions", headers: headers
+      ) { (event: StreamedEvent) throws(SimplonError) -> ModelProgress in
+        try reading.take(event)
+      }
+    } catch {
+      throw error.after(reading.billed)
     }
     guard answer.isGood else { throw VendorError.chatCompletions(answer, hiding: configuration.key) }
     return try reading.reply(requestID: answer.headers["x-request-id"])

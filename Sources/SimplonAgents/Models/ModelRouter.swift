@@ -1,3 +1,4 @@
+import FoundationEssentials
 package import SimplonCore
 import Synchronization
 
@@ -42,6 +43,15 @@ package final class ModelRouter: Sendable {
   package func reply(
     to request: ModelRequest, from wanted: ModelName? = nil, onText: @escaping @Sendable (String) -> Void
   ) async throws(SimplonError) -> ModelReply {
+    try await reply(to: request, from: wanted, ledger: nil, onText: onText)
+  }
+
+  /// The same, with each request reserved in a ledger before it is sent.
+  ///
+  /// - Throws: what the ledger does, too; a model without a price is passed by like one that has failed.
+  func reply(
+    to request: ModelRequest, from wanted: ModelName?, ledger: CallLedger?, onText: @escaping @Sendable (String) -> Void
+  ) async throws(SimplonError) -> ModelReply {
     var failures = [(model: ModelName, error: SimplonError)]()
     for (index, model) in models.enumerated() where wanted == nil || model.name == wanted {
       if let wait = breakers.withLock({ $0[index].enter(at: now()) }) {
@@ -52,11 +62,22 @@ package final class ModelRouter: Sendable {
           ))
         continue
       }
+      let call: UUID?
+      do throws(SimplonError) {
+        call = try await ledger?.reserve(request, for: model.name)
+      } catch {
+        breakers.withLock { $0[index].abandoned() }
+        guard error.code == .modelNoPrice else { throw error }
+        failures.append((model.name, error))
+        continue
+      }
       do throws(SimplonError) {
         let reply = try await model.reply(to: request, onText: onText)
+        if let call { ledger?.end(ModelCallEnd(call, reply)) }
         breakers.withLock { $0[index].succeeded() }
         return reply
       } catch {
+        if let call { ledger?.end(ModelCallEnd(call, error)) }
         guard error.code != .runInterrupted, error.code != .serverShutdown else {
           breakers.withLock { $0[index].abandoned() }
           throw error

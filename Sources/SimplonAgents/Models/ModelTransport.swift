@@ -28,6 +28,8 @@ package struct ModelTransport: Service {
   private static let largestRefusal = 64 << 10
   /// Bytes of a stream, after which it cannot be a reply.
   private static let largestStream = 64 << 20
+  /// What leaves open whether a request was taken that nobody has answered.
+  private static let undecided: Set<SimplonError.Code> = [.modelTimeout, .runInterrupted, .serverShutdown]
   /// How long the end of a body is waited for when the reply is whole.
   private static let patience = TimeAmount.seconds(1)
 
@@ -82,7 +84,8 @@ package struct ModelTransport: Service {
   ///     any way but a cancel.
   /// - Returns: the answer, with the beginning of its body when it is an error.
   /// - Throws: `model.unavailable`, `model.timeout`, `model.protocol`; `config.invalid` for an impossible URL;
-  ///   `server.shutdown`; `run.interrupted` when the task is cancelled; what `take` throws.
+  ///   `server.shutdown`; `run.interrupted` when the task is cancelled; what `take` throws. Where the request may be on
+  ///   the bill, a ``BrokenReply`` lies beneath.
   func post(
     _ body: [UInt8], to url: String, headers: [(name: String, value: String)],
     _ take: (StreamedEvent) throws(SimplonError) -> ModelProgress
@@ -100,11 +103,18 @@ package struct ModelTransport: Service {
     do {
       response = try await client.execute(request, deadline: deadline)
     } catch {
-      throw Self.failure(error)
+      let error = Self.failure(error)
+      // Whoever was silent, or was not waited for, may have taken the request all the same.
+      throw Self.undecided.contains(error.code) ? error.broken() : error
     }
     var answer = ModelAnswer(status: Int(response.status.code), headers: Self.named(response.headers))
     if answer.isGood {
-      try await Self.read(response.body, of: answer, until: deadline, take)
+      do throws(SimplonError) {
+        try await Self.read(response.body, of: answer, until: deadline, take)
+      } catch {
+        // What answers with a page is no model.
+        throw Self.isStream(answer) ? error.broken() : error
+      }
     } else {
       answer.body = try await Self.beginning(of: response.body, until: deadline)
     }
@@ -171,12 +181,16 @@ package struct ModelTransport: Service {
       if progress == .open || (progress == .enough && Task.isCancelled) { throw failure(error) }
     }
     if progress == .open, Task.isCancelled { throw failure(CancellationError()) }
-    let type = answer.headers["content-type"]?.lowercased() ?? ""
-    if events == 0, !type.hasPrefix("text/event-stream") {
+    if events == 0, answer.headers["content-type"] == nil || !isStream(answer) {
       throw SimplonError(
         .modelProtocol, "what answers at the model's address sends no stream of events",
         hint: "Check the model's URL: it must lead to an API, not to a page.", retry: .backoff)
     }
+  }
+
+  /// Whether events are to come; some servers leave it out.
+  private static func isStream(_ answer: ModelAnswer) -> Bool {
+    answer.headers["content-type"]?.lowercased().hasPrefix("text/event-stream") ?? true
   }
 
   private static func beginning(

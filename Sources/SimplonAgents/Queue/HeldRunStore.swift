@@ -57,13 +57,25 @@ struct HeldRunStore: Sendable {
   /// What is left out is held by another by now, or had been written by an earlier try.
   func write(_ batch: [Settler.Entry]) async throws -> [UUID: Int64] {
     if let entry = batch.first, batch.count == 1, entry.isBulk { return try await append(entry) }
-    let rows = try await client.query(
-      "select run_id, next_seq from simplon.settle_steps(\(JSON.array(batch.map(\.json))))")
+    var queries: [PostgresQuery] = [
+      "select run_id, next_seq from simplon.settle_steps(\(JSON.array(batch.map(\.json))))"
+    ]
+    let bills = batch.filter { !$0.turn.calls.isEmpty }.map(\.bill)
+    // In the same transaction, and only where models were asked.
+    if !bills.isEmpty {
+      queries.append(
+        """
+        select model, basis, input, cache_read, cache_write, cache_write_hour, output, cost
+        from simplon.settle_model_calls(\(JSON.array(bills)))
+        """)
+    }
+    let answers = try await client.transaction(queries)
     var written = [UUID: Int64]()
-    for row in rows {
+    for row in answers[0] {
       let (run, next) = try row.decode(UUID.self, Int64.self)
       written[run] = next
     }
+    for settled in answers.dropFirst() { ModelMetrics.count(settled) }
     return written
   }
 

@@ -20,7 +20,7 @@ actor Settler {
     /// Nothing but lines, and many: these go the quick way, by themselves.
     var isBulk: Bool {
       turn.lines.count >= RunJournal.bulk && turn.rows.isEmpty && turn.events.isEmpty && turn.artifacts.isEmpty
-        && turn.messages.isEmpty && turn.outcome == nil
+        && turn.messages.isEmpty && turn.calls.isEmpty && turn.outcome == nil
     }
 
     /// About how many bytes it has to carry.
@@ -46,6 +46,14 @@ actor Settler {
       if !turn.messages.isEmpty { members["messages"] = .array(turn.messages.map(\.json)) }
       members["outcome"] = turn.outcome?.json
       return .object(members)
+    }
+
+    /// The ends of its requests to models, as `simplon.settle_model_calls` takes them.
+    var bill: JSON {
+      [
+        "run_id": .string(run.id.uuidString), "epoch": .integer(run.epoch), "next": .integer(next),
+        "calls": .array(turn.calls.map(\.json)),
+      ]
     }
   }
 

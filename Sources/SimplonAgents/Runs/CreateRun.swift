@@ -19,6 +19,8 @@ package struct CreateRun: Sendable {
   package var metadata: JSON?
   /// The app's thing that the run is about.
   package var projectID: UUID?
+  /// What it may cost and how far it may go.
+  package var budget: Budget?
   /// Whether the run starts at once.
   package var start: Bool
   /// What makes it a typed task of the agent that it names; read by ``TaskRequest``.
@@ -38,11 +40,12 @@ package struct CreateRun: Sendable {
       guard ModelName(text) != nil else { throw fields.wrong("model", "must be anthropic/NAME or openai/NAME") }
       model = text
     }
-    for name in ["connectors", "budget"] where fields.json(name) != nil {
+    for name in ["connectors"] where fields.json(name) != nil {
       throw SimplonError(
         .requestNotSupported, "\"\(name)\" is not there yet", hint: "Leave it out.", details: ["field": .string(name)])
     }
     tools = try fields.strings("tools")
+    if let json = fields.json("budget") { budget = try Budget(json: json) }
     metadata = try fields.object("metadata").map(JSON.object)
     start = try fields.bool("start") ?? true
     if let text = try fields.string("project_id") {
@@ -75,6 +78,7 @@ package struct CreateRun: Sendable {
     members["model"] = model.map(JSON.string)
     members["tools"] = tools.map { .array($0.map(JSON.string)) }
     members["metadata"] = metadata
+    members["budget"] = budget?.json
     members["project_id"] = projectID.map { .string($0.uuidString) }
     if !start { members["start"] = false }
     members["task"] = task

@@ -32,6 +32,10 @@ struct RunExecution: Sendable {
   let wakeUp: WakeUp
   let use: RecentUse
   let logger: Logger
+  /// The operator's.
+  var caps = SpendingCaps()
+
+  private var ledger: LedgerStore { LedgerStore(client: store.client, caps: caps) }
 
   func run() async {
     var logger = logger
@@ -80,9 +84,11 @@ struct RunExecution: Sendable {
         }
         let messages = isNew ? [] : try await store.messages(of: claim.held.id, attempt: claim.attempt)
         let settled = records.settled
+        let limits = try await ledger.limits(of: claim.held.id)
         machine = RunMachine(
           try Supervisor(
-            prompt: prompt, tools: tools.catalog.only(claim.tools), messages: messages, settled: settled, run: run),
+            prompt: prompt, tools: tools.catalog.only(claim.tools), messages: messages, settled: settled, run: run,
+            limits: limits),
           records: records, kept: Set(settled.keys), approvals: tools.approvals)
       } else {
         return try await journal.write(RunTurn(ending: .workflowMissing))
@@ -184,10 +190,13 @@ struct RunExecution: Sendable {
     _ start: StepStart, _ files: RunFiles, layers: RunLayers, hashes: [String: String], journal: RunJournal
   ) async -> RunMachine.Input? {
     let jitter = Double.random(in: 0...1)
+    let calls = start.request.map { _ in
+      CallLedger(store: ledger, claim: claim, stepID: start.step.id, lease: lease)
+    }
     do {
       let step = start.step
       if let request = start.request {
-        let reply = try await ask(request, in: step.id, journal)
+        let reply = try await ask(request, in: step.id, calls, journal)
         let isSummary = start.input["for"] != nil
         if reply.turn.text.isBlank,
           isSummary ? reply.stop != .refused : reply.stop == .ended && reply.turn.calls.isEmpty
@@ -202,7 +211,8 @@ struct RunExecution: Sendable {
           : nil
         return .ended(
           StepEnd(
-            stepID: step.id, output: reply.output, error: error, layerHash: nil, reply: reply, jitter: jitter))
+            stepID: step.id, output: reply.output, error: error, layerHash: nil, reply: reply, jitter: jitter,
+            calls: calls?.ends ?? []))
       }
       let stack =
         step.declaration.usesFiles
@@ -228,7 +238,8 @@ struct RunExecution: Sendable {
     } catch {
       guard lease.isValid else { return nil }
       let error = SimplonError(wrapping: error)
-      let end = StepEnd(stepID: start.step.id, output: .null, error: error, layerHash: nil, jitter: jitter)
+      let end = StepEnd(
+        stepID: start.step.id, output: .null, error: error, layerHash: nil, jitter: jitter, calls: calls?.ends ?? [])
       // What may go well another time, or elsewhere, is no fault of the step's. A stale lease is one that was renewed
       // after its end had killed the sandbox.
       return error.retry != .never || error.code == .runStale ? .interrupted(end) : .ended(end)
@@ -236,10 +247,14 @@ struct RunExecution: Sendable {
   }
 
   /// Asks the model; what it says goes into the log line by line.
-  private func ask(_ request: ModelRequest, in stepID: String, _ journal: RunJournal) async throws -> ModelReply {
+  private func ask(
+    _ request: ModelRequest, in stepID: String, _ calls: CallLedger?, _ journal: RunJournal
+  ) async throws -> ModelReply {
     let lines = Mutex(LogLineSplitter(.model, room: 1 << 20))
     @Sendable func log(_ line: LogLine) { journal.add(StepLine(stepID: stepID, line: line)) }
-    let reply = try await models.reply(to: request, from: claim.model.flatMap(ModelName.init)) { text in
+    let reply = try await models.reply(
+      to: request, from: claim.model.flatMap(ModelName.init), ledger: calls
+    ) { text in
       lines.withLock { $0.add(Array(text.utf8), log) }
     }
     lines.withLock { $0.finish(log) }

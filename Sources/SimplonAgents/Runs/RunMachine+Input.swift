@@ -34,4 +34,6 @@ struct StepEnd: Sendable {
   var reply: ModelReply?
   /// 0 to 1, for the wait before a repeat.
   let jitter: Double
+  /// What became of its requests to models.
+  var calls: [ModelCallEnd] = []
 }

@@ -37,6 +37,8 @@ struct RunMachine: Sendable {
   private var unknown: Set<String> = []
   /// Steps that an earlier holder left unsettled and that were not begun again.
   private var leftovers: Set<String> = []
+  /// Why the run waits until its budget lets it ask its model.
+  private var capped: JSON?
   private var draining = false
   private var showsRetrying = false
 
@@ -116,8 +118,12 @@ struct RunMachine: Sendable {
     var turn = RunTurn()
     for input in inputs {
       switch input {
-      case .ended(let end): record(end, in: &turn)
-      case .interrupted(let end): interrupt(end, in: &turn)
+      case .ended(let end):
+        turn.calls += end.calls
+        record(end, in: &turn)
+      case .interrupted(let end):
+        turn.calls += end.calls
+        interrupt(end, in: &turn)
       case .waits(let id): show(id, .waiting, ["reason": Self.sandbox], in: &turn)
       case .begins(let id): show(id, .running, [:], in: &turn)
       case .awaits(let id, let child): wait(id, for: child, in: &turn)
@@ -143,7 +149,7 @@ struct RunMachine: Sendable {
   }
 
   /// Nothing is begun any more.
-  private var isStopping: Bool { draining || !unknown.isEmpty }
+  private var isStopping: Bool { draining || !unknown.isEmpty || capped != nil }
 
   /// Whether the step had been begun and not come back.
   private mutating func takeBack(_ id: String) -> Bool {
@@ -179,6 +185,7 @@ struct RunMachine: Sendable {
       leftovers.insert(step.id)
       return
     }
+    guard error.code != .runBudget else { return cap(step, error, in: &turn) }
     interruptions[step.id, default: 0] += 1
     // In the row, so that the next holder goes on counting.
     if error.code == .modelProtocol { failures[step.id, default: 0] += 1 }
@@ -195,6 +202,17 @@ struct RunMachine: Sendable {
     wait(
       step, for: delay, reason: reason, last: SettledStep(status: .failed, error: error.json), effect: "none",
       in: &turn)
+  }
+
+  /// A question that its budget does not allow now; another holder puts it again.
+  private mutating func cap(_ step: Plan.Step, _ error: SimplonError, in turn: inout RunTurn) {
+    leftovers.insert(step.id)
+    capped = [
+      "code": "budget", "message": .string("The run waits for its budget: \(error.message)."),
+      "hint": error.hint.map(JSON.string) ?? .null, "details": error.details ?? .null,
+    ]
+    turn.put(StepRow(step: step, status: .waiting, error: error.json, failures: failures[step.id, default: 0]))
+    turn.events.append(.step(step.id, .waiting, ["error": error.json], level: "warn"))
   }
 
   private func delay(after error: SimplonError, attempt: Int, jitter: Double) -> Duration {
@@ -367,6 +385,8 @@ struct RunMachine: Sendable {
   private mutating func conclude(_ turn: inout RunTurn) {
     if !unknown.isEmpty {
       concludeUnknown(&turn)
+    } else if let capped {
+      turn.outcome = .waiting(reason: capped)
     } else if draining, !progress.next().isEmpty {
       // A draining run takes no decisions any more: what there is left to decide is the next holder's.
       turn.outcome = .queued

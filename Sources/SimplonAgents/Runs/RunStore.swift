@@ -34,9 +34,14 @@ struct RunStore: Sendable {
     return RunReceipt(runID: id, status: status, createdAt: at, isNew: isNew, taskID: task)
   }
 
-  func act(_ action: RunAction, on run: UUID, as caller: Principal) async throws -> String {
-    let rows = try await client.query(
-      "select simplon.act_on_run(\(run), \(action.rawValue))", as: session(caller))
+  func act(
+    _ action: RunAction, on run: UUID, within budget: Budget?, as caller: Principal
+  ) async throws -> String {
+    let query: PostgresQuery =
+      action == .resume
+      ? "select simplon.resume_run(\(run), \(budget?.json))"
+      : "select simplon.act_on_run(\(run), \(action.rawValue))"
+    let rows = try await client.query(query, as: session(caller))
     guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.act_on_run") }
     return try row.decode(String.self)
   }
@@ -75,7 +80,7 @@ struct RunStore: Sendable {
           where m.run_id = r.id and m.attempt = r.attempt and m.role = 'assistant' and x ? 'plan'
           order by m.position desc limit 1)),
         'workflow', workflow, 'metadata', metadata, 'project_id', project_id, 'result', result, 'error', error,
-        'cost', cost, 'attempt', attempt, 'parent_id', parent_id, 'forked_from', forked_from,
+        'budget', budget, 'cost', cost, 'attempt', attempt, 'parent_id', parent_id, 'forked_from', forked_from,
         'created_at', created_at, 'started_at', started_at, 'completed_at', completed_at)::text
       from agent_runs r where id = \(run)
       """

@@ -9,11 +9,15 @@ struct RunTurn: Sendable {
   var events: [RunEvent] = []
   var artifacts: [JSON] = []
   var messages: [RunMessage] = []
+  /// Requests to models that are settled with it.
+  var calls: [ModelCallEnd] = []
   var outcome: RunOutcome?
   var starts: [StepStart] = []
   var waits: [(stepID: String, delay: Duration)] = []
 
-  var isEmpty: Bool { lines.isEmpty && rows.isEmpty && events.isEmpty && messages.isEmpty && outcome == nil }
+  var isEmpty: Bool {
+    lines.isEmpty && rows.isEmpty && events.isEmpty && messages.isEmpty && calls.isEmpty && outcome == nil
+  }
 
   /// Adds a step's row, in the place of one that the turn has of it already: a write takes one row of a step.
   mutating func put(_ row: StepRow) {

@@ -10,7 +10,7 @@ package import SimplonPostgres
 ///
 /// Each call runs as its caller inside PostgreSQL. Another user's run is `run.not_found`, as if it did not exist.
 package struct Runs: Sendable {
-  private let store: RunStore
+  let store: RunStore
   private let logs: LogStore
   let tickets: TicketStore
   private let tools: ToolCatalog
@@ -66,6 +66,11 @@ package struct Runs: Sendable {
         throw SimplonError(
           .planUnknownTool, "step \"\(step.id)\" uses \"\(step.tool)\", which is not among the run's \"tools\"")
       }
+      if let most = request.budget?.maximumSteps, read.steps.count > most {
+        throw SimplonError(
+          .runLimit, "the plan has \(read.steps.count) steps, and its budget allows \(most)",
+          hint: "Raise \"max_steps\", or leave it out.")
+      }
       request.plan = read.json
     }
     if let key = idempotencyKey,
@@ -89,17 +94,28 @@ package struct Runs: Sendable {
 
   /// Starts, stops, resumes or retries a run; gives the new status.
   ///
-  /// - Throws: `run.state` when the run's state does not allow it, `run.not_found`; for a start what is thrown when there is
-  ///   too much to do already.
-  package func act(_ action: RunAction, on run: UUID, as caller: Principal) async throws -> String {
+  /// - Parameters:
+  ///   - action: what to do; a resume also goes on with a run that waits for its budget.
+  ///   - run: which.
+  ///   - budget: at a resume, what takes the place of the same members of the budgets of the run and of all below it.
+  ///   - caller: who asks.
+  /// - Throws: `run.state` when the run's state does not allow it, `run.not_found`; `request.invalid` for a budget with
+  ///   another action; for a start what is thrown when there is too much to do already.
+  package func act(
+    _ action: RunAction, on run: UUID, within budget: Budget? = nil, as caller: Principal
+  ) async throws -> String {
     try signedIn(caller)
+    guard budget == nil || action == .resume else {
+      throw SimplonError(
+        .requestInvalid, "a \"budget\" goes with \"create\" and \"resume\" alone", details: ["field": "budget"])
+    }
     let status: String
     if action == .start {
       status = try await intake.admit(caller.subject, isQueued: { (_: String) in true }) {
-        try await store.act(action, on: run, as: caller)
+        try await store.act(action, on: run, within: nil, as: caller)
       }
     } else {
-      status = try await store.act(action, on: run, as: caller)
+      status = try await store.act(action, on: run, within: budget, as: caller)
     }
     if action != .stop { wakeUp.runQueued() }
     wakeUp.runsChanged([run])

@@ -71,6 +71,15 @@ package enum AgentSchema {
       "20260113000047", "forks", PackageResources._0260113000047_forks_sql,
       PackageResources._0260113000047_forks_undo_sql),
     migration(
+      "20260113000065", "model_prices", PackageResources._0260113000065_model_prices_sql,
+      PackageResources._0260113000065_model_prices_undo_sql),
+    migration(
+      "20260113000066", "agent_model_calls", PackageResources._0260113000066_agent_model_calls_sql,
+      PackageResources._0260113000066_agent_model_calls_undo_sql),
+    migration(
+      "20260113000067", "money_functions", PackageResources._0260113000067_money_functions_sql,
+      PackageResources._0260113000067_money_functions_undo_sql),
+    migration(
       "20260113000070", "fair_claims", PackageResources._0260113000070_fair_claims_sql,
       PackageResources._0260113000070_fair_claims_undo_sql),
   ]

@@ -27,6 +27,7 @@ struct Upkeep: Sendable {
         "select simplon.drop_log_partitions(\(age.milliseconds) * interval '1 ms')")
     }
     if let age = configuration.runRetention { try await deleteRuns(olderThan: age) }
+    _ = try await client.query("select simplon.sweep_spending()")
     try await applyRetention()
     try await sweepFiles()
   }

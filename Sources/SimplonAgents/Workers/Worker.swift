@@ -16,6 +16,7 @@ package final class Worker: Service {
   private let configuration: WorkerConfiguration
   private let queue: QueueStore
   private let runs: HeldRunStore
+  private let ledger: LedgerStore
   private let upkeep: Upkeep
   private let tools: ToolBox
   private let models: ModelRouter
@@ -51,6 +52,7 @@ package final class Worker: Service {
     self.configuration = configuration
     self.queue = QueueStore(client: engine)
     self.runs = HeldRunStore(client: engine)
+    self.ledger = LedgerStore(client: engine, caps: configuration.caps)
     self.tools = tools
     self.models = models
     self.wakeUp = wakeUp
@@ -76,6 +78,8 @@ package final class Worker: Service {
         group.addTask { await self.every(self.configuration.checkInterval) { try await self.checkHeld() } }
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.recover() } }
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.wakeParents() } }
+        group.addTask { await self.every(self.configuration.lease / 3) { try await self.enforceBudgets() } }
+        group.addTask { await self.every(.seconds(60)) { try await self.takeUpCapped() } }
         group.addTask { await self.every(.seconds(3600)) { try await self.upkeep.run() } }
         group.addTask { await self.every(.seconds(3600)) { try await self.takeUpPrompts() } }
         group.addTask { await self.every(.seconds(60)) { try await self.upkeep.watch() } }
@@ -130,7 +134,7 @@ package final class Worker: Service {
   private func execute(_ claim: ClaimedRun, _ holding: Holding) async {
     let execution = RunExecution(
       claim: claim, lease: holding.lease, inbox: holding.inbox, store: runs, settler: settler, tools: tools,
-      models: models, wakeUp: wakeUp, use: use, logger: logger)
+      models: models, wakeUp: wakeUp, use: use, logger: logger, caps: configuration.caps)
     await execution.run()
     revoke(holding.lease)
     _ = held.withLock { $0.removeValue(forKey: claim.held) }
@@ -208,6 +212,25 @@ package final class Worker: Service {
     wakeUp.runsChanged(runs)
   }
 
+  /// Prompts that waited for their budget go on where it allows that.
+  private func takeUpCapped() async throws {
+    let runs = try await ledger.queueWithinCaps()
+    guard !runs.isEmpty else { return }
+    wakeUp.runQueued()
+    wakeUp.runsChanged(runs)
+  }
+
+  /// Ends what has passed its deadline, and settles what lost workers had reserved.
+  private func enforceBudgets() async throws {
+    let runs = try await ledger.endOverdue()
+    if !runs.isEmpty {
+      logger.notice("runs were ended at their deadline", metadata: ["runs": "\(runs.count)"])
+      wakeUp.runsChanged(runs)
+    }
+    let calls = try await ledger.settleLost()
+    if calls > 0 { logger.notice("calls of lost workers count as reserved", metadata: ["calls": "\(calls)"]) }
+  }
+
   private func recover() async throws {
     let runs = try await queue.recover()
     guard !runs.isEmpty else { return }
@@ -267,6 +290,8 @@ package struct WorkerConfiguration: Sendable {
   package var auditRetention: Duration?
   /// After how long without a sign of life a registered agent is offline.
   package var agentTimeout = Duration.seconds(300)
+  /// What questions to models may cost.
+  package var caps = SpendingCaps()
   /// The name that others see, such as the host's.
   package var name: String
   /// The binary's version.

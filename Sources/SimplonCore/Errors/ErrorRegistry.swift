@@ -7,7 +7,7 @@ extension SimplonError.Code {
     .requestRateLimited, .requestCursor, .requestNotSupported, .requestIdempotency, .requestRange,
     .authMissing, .authInvalid, .authExpired, .authForbidden, .authTicket, .authIssuerUnreachable,
     .runNotFound, .runState, .runLogsExpired, .runStale, .runArtifactConflict, .runArtifactNotFound, .runInterrupted,
-    .runUnknownEffect, .runLimit, .runChildFailed, .runQueueFull,
+    .runUnknownEffect, .runLimit, .runChildFailed, .runBudget, .runDeadline, .runQueueFull,
     .agentNotFound, .agentState, .executionNotFound, .executionState,
     .planInvalid, .planCycle, .planUnknownTool, .planReference, .planTooLarge, .planNotSupported, .planInput,
     .planExpression,
@@ -15,6 +15,7 @@ extension SimplonError.Code {
     .toolEgress, .toolConnector, .toolDenied, .toolUnanswered,
     .modelNotConfigured, .modelUnavailable, .modelTimeout, .modelRateLimited, .modelOverloaded, .modelSpendLimit,
     .modelAuth, .modelRequest, .modelContextFull, .modelRefused, .modelProtocol, .modelCoolingDown,
+    .modelNoPrice,
     .storageUnavailable, .storageFull, .storageMismatch, .storageDamaged,
     .databaseUnavailable, .databaseBusy, .databaseOutcomeUnknown, .databaseConflict, .databaseConstraint,
     .databasePermission, .databaseTimeout, .databaseQuery, .databaseDecoding, .databaseSchema, .databaseRole,
@@ -71,6 +72,9 @@ extension SimplonError.Code {
     "run.limit", status: 422, "The run has taken as many questions or steps, or made as many runs, as it may.")
   public static let runChildFailed = Self(
     "run.child_failed", status: 422, "The run that a step made has failed or was stopped.")
+  public static let runBudget = Self(
+    "run.budget", status: 402, "The next question to a model could pass a cap, which the message names.")
+  public static let runDeadline = Self("run.deadline", status: 422, "The run was not over at its deadline.")
   public static let runQueueFull = Self(
     "run.queue_full", status: 429, "As many runs are queued as may be; wait as `Retry-After` says.")
 
@@ -132,6 +136,8 @@ extension SimplonError.Code {
   public static let modelProtocol = Self("model.protocol", status: 502, "The model's answer cannot be read.")
   public static let modelCoolingDown = Self(
     "model.cooling_down", status: 503, "No configured model can be asked now; `details.models` says why.")
+  public static let modelNoPrice = Self(
+    "model.no_price", status: 409, "The model has no price, so it cannot be asked under a cap.")
 
   // storage.*
   public static let storageUnavailable = Self("storage.unavailable", status: 503, "The file store cannot be reached.")

@@ -65,7 +65,8 @@ extension SimplonError {
   private static let raisedCodes: [String: Code] = [
     "SIM01": .runStale, "SIM02": .runState, "SIM03": .runNotFound, "SIM04": .requestIdempotency,
     "SIM05": .requestInvalid, "SIM07": .runLimit, "SIM20": .authForbidden, "SIM21": .agentNotFound,
-    "SIM22": .agentState, "SIM23": .executionNotFound, "SIM24": .executionState,
+    "SIM22": .agentState, "SIM23": .executionNotFound, "SIM24": .executionState, "SIM30": .runBudget,
+    "SIM31": .modelNoPrice,
   ]
 
   private static func translation(of sqlState: String) -> (Code, String, Retry) {

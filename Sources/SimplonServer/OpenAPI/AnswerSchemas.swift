@@ -53,7 +53,8 @@ extension Schema {
 
   private static let run = object(
     summary + [
-      ("model", optional(string)), ("plan", optional(anyObject)), ("result", any), ("error", any),
+      ("model", optional(string)), ("budget", optional(reference("Budget"))), ("plan", optional(anyObject)),
+      ("result", any), ("error", any),
       ("steps", page("items", of: reference("Step"))), ("logs", page("items", of: reference("LogEvent"))),
       ("messages", page("items", of: reference("Message"))), ("artifacts", page("items", of: reference("Artifact"))),
       ("snapshots", page("items", of: reference("Snapshot"))), ("parent_id", optional(uuid)),

@@ -40,6 +40,7 @@ struct RouteTable: Sendable {
       .execution(door.registry), .changeExecution(door.registry),
       .agentMetrics(door.registry), .reportMetrics(door.registry),
       .systemHealth(door.registry), .recordHealth(door.registry),
+      .usage(door.runs),
     ]
   }
 

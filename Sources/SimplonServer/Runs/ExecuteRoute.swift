@@ -24,11 +24,13 @@ extension Route {
               name: "model", kind: .text(maximum: 263),
               summary: "the model to ask, such as anthropic/claude-sonnet-4-5; left out, those of the configuration"),
             Field(name: "tools", kind: .texts, summary: "the only tools it may use"),
+            Field(
+              name: "budget", kind: .object(schema: "Budget"), summary: "what it may cost, and how far it may go"),
             Field(name: "metadata", kind: .object(), summary: "anything of yours, given back; at most 64 KiB"),
             Field(name: "project_id", kind: .uuid, summary: "the app's thing that it is about"),
             Field(name: "start", kind: .boolean, summary: "false leaves it pending; true by default"),
           ],
-          later: ["workflow", "connectors", "budget", "approval"]),
+          later: ["workflow", "connectors", "approval"]),
         Shape(
           name: "ActOnRun",
           fields: [
@@ -36,6 +38,8 @@ extension Route {
               name: "action", kind: .choice(["start", "stop", "retry", "resume"]),
               isRequired: true, summary: "what to do"),
             Field(name: "run_id", kind: .uuid, isRequired: true, summary: "the run"),
+            Field(
+              name: "budget", kind: .object(schema: "Budget"), summary: "resume: what changes in the run's budget"),
           ]),
         Shape(
           name: "RespondToRun",
@@ -119,7 +123,8 @@ extension Route {
             ], status: receipt.isNew ? .created : .ok)
         }
         let run = try call.uuid("run_id")
-        let status = try await runs.act(action, on: run, as: principal)
+        let budget = try call.fields["budget"].map { json throws(SimplonError) in try Budget(json: json) }
+        let status = try await runs.act(action, on: run, within: budget, as: principal)
         return .json(["run_id": .string(run.uuidString.lowercased()), "status": .string(status)])
       })
   }

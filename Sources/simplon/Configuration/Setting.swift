@@ -23,6 +23,8 @@ struct Setting: Sendable {
     case database
     /// The name of a schema.
     case schema
+    /// US dollars.
+    case amount
 
     /// Whether a file may have it as a list.
     var isList: Bool {
@@ -57,6 +59,7 @@ struct Setting: Sendable {
     case .url: "http://… or https://…, with a host"
     case .database: "a URI postgresql://… or words such as host=… dbname=…"
     case .schema: "lower-case letters, digits and underscores, at most 63"
+    case .amount: "US dollars such as 2.50"
     }
   }
 }

@@ -2,7 +2,7 @@ import SimplonCore
 
 /// Every key there is. A test prints this list to `docs/configuration.md` and compares.
 extension Setting {
-  static let all: [Setting] = database + project + server + worker + tools + models + logging + notYet
+  static let all: [Setting] = database + project + server + worker + tools + models + money + logging + notYet
 
   // MARK: The agents' database
 
@@ -194,6 +194,22 @@ extension Setting {
     name: "OPENAI_BASE_URL", kind: .url,
     summary: "Where chat completions are, before `/chat/completions`: llama.cpp, vLLM, Ollama and others. "
       + "Not set, with a key: https://api.openai.com/v1.")
+
+  // MARK: What models may cost
+
+  static let money = [capPerCall, capPerRun, capPerTree, capPerUserDay, capPerDay]
+  static let capPerCall = Setting(
+    name: "SIMPLON_CAP_PER_CALL", kind: .amount,
+    summary: "What one question to a model may cost. Under any cap a model without a price is not asked; see "
+      + "docs/prompts.md. Give all workers the same caps.")
+  static let capPerRun = Setting(
+    name: "SIMPLON_CAP_PER_RUN", kind: .amount, summary: "What a run may cost, over all its attempts.")
+  static let capPerTree = Setting(
+    name: "SIMPLON_CAP_PER_TREE", kind: .amount, summary: "What a run and all runs below it may cost.")
+  static let capPerUserDay = Setting(
+    name: "SIMPLON_CAP_PER_USER_DAY", kind: .amount, summary: "What one user's runs may cost in a day of UTC.")
+  static let capPerDay = Setting(
+    name: "SIMPLON_CAP_PER_DAY", kind: .amount, summary: "What all runs together may cost in a day of UTC.")
 
   // MARK: Logging
 

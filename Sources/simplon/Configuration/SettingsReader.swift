@@ -1,5 +1,6 @@
 import Configuration
 import FoundationEssentials
+import SimplonAgents
 import SimplonCore
 import SystemPackage
 
@@ -57,6 +58,7 @@ struct SettingsReader: Sendable {
       let key = ConfigKey([name.lowercased()])
       if let found = reader.string(forKey: key, isSecret: setting.isSecret)
         ?? reader.int(forKey: key, isSecret: setting.isSecret).map({ String($0) })
+        ?? reader.double(forKey: key, isSecret: setting.isSecret).map({ String($0) })
         ?? reader.bool(forKey: key, isSecret: setting.isSecret).map({ String($0) }), !found.isEmpty
       {
         return (found, false)
@@ -100,6 +102,13 @@ struct SettingsReader: Sendable {
     }
   }
 
+  /// The value as an amount of US dollars, in exact decimal text.
+  func amount(_ setting: Setting) throws(SimplonError) -> String? {
+    guard let text = text(setting) else { return nil }
+    guard USD.isAmount(text) else { throw wrong(setting) }
+    return text
+  }
+
   /// The value as one of the setting's words, in lower case.
   func choice(_ setting: Setting) throws(SimplonError) -> String? {
     guard let text = text(setting)?.lowercased() else { return nil }
@@ -137,6 +146,7 @@ struct SettingsReader: Sendable {
         guard text.utf8.count <= 63, text.utf8.first.map({ !(48...57).contains($0) }) ?? false,
           text.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 95 })
         else { throw wrong(setting) }
+      case .amount: _ = try amount(setting)
       }
     }
     for (setting, why) in [

@@ -71,6 +71,12 @@ extension Stack.Settings {
     configuration.auditRetention = try reader.duration(.auditRetention)
     configuration.agentTimeout = try reader.duration(.agentTimeout) ?? .seconds(300)
 
+    configuration.caps.call = try reader.amount(.capPerCall)
+    configuration.caps.run = try reader.amount(.capPerRun)
+    configuration.caps.tree = try reader.amount(.capPerTree)
+    configuration.caps.userDay = try reader.amount(.capPerUserDay)
+    configuration.caps.day = try reader.amount(.capPerDay)
+
     var roles = Set<Stack.Role>()
     for name in reader.list(.roles) {
       guard let role = Stack.Role(rawValue: name) else {

@@ -71,7 +71,7 @@ struct GrantsTests {
       #expect(
         functions == [
           "act_on_run", "change_execution", "create_run", "create_task", "fork_run", "issue_ticket", "report_execution",
-          "report_metrics", "respond_to_run", "snapshot_run", "uuid_v7", "uuid_v7_floor", "why_run",
+          "report_metrics", "respond_to_run", "resume_run", "snapshot_run", "uuid_v7", "uuid_v7_floor", "why_run",
         ])
     }
   }
@@ -126,6 +126,9 @@ struct GrantsTests {
         insert into execution_snapshots (run_id, user_id, attempt, status) select id, user_id, 1, status from agent_runs;
         insert into agent_executions (task_id, agent_type, task_type, user_id)
           select id::text, 'general', 't', user_id from agent_runs;
+        insert into agent_model_calls (
+          id, run_id, root_id, attempt, step_id, epoch, user_id, model, output_limit, day)
+          select gen_random_uuid(), id, id, 1, 'a', 1, user_id, 'openai/m', 1, current_date from agent_runs;
         insert into agent_instances (agent_id, agent_type, user_id) select id::text, 'general', user_id from agent_runs;
         insert into agent_metrics (agent_instance_id, agent_type, user_id, period_start, period_end)
           select id, 'general', user_id, now(), now() + interval '1 hour' from agent_instances;
@@ -137,7 +140,7 @@ struct GrantsTests {
         where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'system_health' order by 1
         """
       ).compactMap(\.self)
-      #expect(tables.count == 12)
+      #expect(tables.count == 13)
       for table in tables {
         let seen = try await database.execute(
           claims(alice)
@@ -172,6 +175,9 @@ struct GrantsTests {
         "select simplon.lock_tree(gen_random_uuid())", "select simplon.cancel_runs('{}')",
         "select simplon.create_child(gen_random_uuid(), 1, 1, 'a', '{}', 1)", "select simplon.wake_parents('{}')",
         "insert into execution_snapshots (run_id, attempt, status) select id, 1, status from agent_runs",
+        "insert into agent_model_calls (id) values (gen_random_uuid())",
+        "select * from simplon.model_prices", "select * from simplon.spending",
+        "select simplon.set_price('openai/m', 0, 0)", "select simplon.settle_lost_calls()",
       ] {
         await refused("42501", insert) { try await database.execute(claims(alice) + insert, as: .api) }
       }
@@ -202,6 +208,7 @@ struct GrantsTests {
       for call in [
         "select simplon.act_on_run('\(id)', 'stop')", "select simplon.why_run('\(id)')",
         "select simplon.fork_run('\(id)', '{}')", "select simplon.snapshot_run('\(id)')",
+        "select simplon.resume_run('\(id)', null)",
         "select simplon.issue_ticket('\(id)', '\\x00', now() + interval '1 hour')",
       ] {
         await refused("SIM03", call) {

@@ -18,6 +18,7 @@ import Testing
           "/api/v1/health/supabase", "/metrics", "/openapi.json", "/docs", "/docs/script.js", "/docs/style.css",
           "/api/v1/agents", "/api/v1/agents/{agent_id}", "/api/v1/agents/{agent_id}/tasks", "/api/v1/executions",
           "/api/v1/executions/{task_id}", "/api/v1/metrics", "/api/v1/system-health",
+          "/api/v1/usage",
         ])
       var names = Set<String>()
       for item in paths.values {

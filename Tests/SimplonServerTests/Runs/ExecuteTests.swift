@@ -79,7 +79,19 @@ import Testing
     (#"{"action":"create","prompt":"x","approval":true}"#, 400, "request.not_supported"),
     (#"{"action":"create","workflow":"x"}"#, 400, "request.not_supported"),
     (#"{"action":"create","prompt":"x","model":"m"}"#, 400, "request.invalid"),
-    (#"{"action":"create","prompt":"x","budget":{"usd":1}}"#, 400, "request.not_supported"),
+    (#"{"action":"create","prompt":"x","budget":{"usd":1}}"#, 400, "request.unknown_field"),
+    (#"{"action":"create","prompt":"x","budget":{"max_cost":"1"}}"#, 400, "request.invalid"),
+    (#"{"action":"create","prompt":"x","budget":{"max_cost":1e3}}"#, 400, "request.invalid"),
+    (#"{"action":"create","prompt":"x","budget":{"on_limit":"beg"}}"#, 400, "request.invalid"),
+    (#"{"action":"create","prompt":"x","budget":{"deadline":"tomorrow"}}"#, 400, "request.invalid"),
+    (
+      #"{"action":"create","plan":{"steps":[{"id":"a","tool":"noop"},{"id":"b","tool":"noop"}]},"budget":{"max_steps":1}}"#,
+      422, "run.limit"
+    ),
+    (
+      #"{"action":"stop","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","budget":{"max_cost":1}}"#, 400,
+      "request.invalid"
+    ),
     (#"{"action":"create","prompt":"x","connectors":["a"]}"#, 400, "request.not_supported"),
     (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 404, "run.not_found"),
     (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","answer":1}"#, 400, "request.unknown_field"),

@@ -44,7 +44,7 @@ declare
 begin
   loop
     insert into public.agent_runs (
-      prompt, plan, workflow, agent, model, task_id, priority, tools, metadata, project_id, status, engine_version,
+      prompt, plan, workflow, agent, model, task_id, priority, tools, metadata, budget, project_id, status, engine_version,
       idempotency_key, request_hash)
     values (
       request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent',
@@ -53,7 +53,7 @@ begin
       case when not request ? 'priority' then 0 when auth.role() = 'service_role' then (request ->> 'priority')::smallint
         else least((request ->> 'priority')::smallint, 0) end,
       case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
-      coalesce(request -> 'metadata', '{}'), (request ->> 'project_id')::uuid,
+      coalesce(request -> 'metadata', '{}'), request -> 'budget', (request ->> 'project_id')::uuid,
       case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
       engine, create_run.idempotency_key, create_run.request_hash)
     on conflict (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), idempotency_key)

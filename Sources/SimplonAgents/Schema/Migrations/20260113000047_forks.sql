@@ -151,7 +151,10 @@ begin
   values (
     origin.user_id, origin.owner_claims, origin.project_id, origin.agent, coalesce(request ->> 'model', origin.model),
     origin.tools, origin.connectors, coalesce(request ->> 'prompt', origin.prompt), origin.plan, origin.workflow,
-    least(origin.priority, 0), origin.metadata, origin.budget, origin.id, engine)
+    least(origin.priority, 0), origin.metadata,
+    -- A deadline that is over is the origin's.
+    case when simplon.deadline_of(origin.budget) <= now() then origin.budget - 'deadline' else origin.budget end,
+    origin.id, engine)
   returning id into fork;
   -- What is in its first epoch has nothing before it, and is not looked for.
   update simplon.run_state s set epoch = 1 where s.run_id = fork;

@@ -1,0 +1,63 @@
+import FoundationEssentials
+import SimplonCore
+import Synchronization
+
+/// Keeps account of one step's requests to models: each is reserved before it is sent, and its end is written with the
+/// step.
+final class CallLedger: Sendable {
+  private static let backoff = Backoff(base: .milliseconds(20), cap: .seconds(1))
+
+  private let store: LedgerStore
+  private let claim: ClaimedRun
+  private let stepID: String
+  private let lease: Lease
+  private let ended = Mutex<[ModelCallEnd]>([])
+
+  init(store: LedgerStore, claim: ClaimedRun, stepID: String, lease: Lease) {
+    self.store = store
+    self.claim = claim
+    self.stepID = stepID
+    self.lease = lease
+  }
+
+  /// What came of the requests so far.
+  var ends: [ModelCallEnd] { ended.withLock { $0 } }
+
+  /// Reserves what a request may cost, and tries again while the database is away and the lease holds.
+  ///
+  /// - Returns: the reservation's id, for ``end(_:)``.
+  /// - Throws: `run.budget`, `model.no_price`, `run.stale`; `database.*`; `run.interrupted` when the task is cancelled.
+  func reserve(_ request: ModelRequest, for model: ModelName) async throws(SimplonError) -> UUID {
+    let id = UUID()
+    var attempt = 0
+    while true {
+      do {
+        try await store.reserve(
+          id, for: claim.held, attempt: claim.attempt, stepID: stepID, model: model,
+          tokens: (request.mostInputTokens, request.maximumOutputTokens))
+        return id
+      } catch {
+        guard !(error is CancellationError), !Task.isCancelled else {
+          throw SimplonError(.runInterrupted, "the question was stopped before it was put", cause: error)
+        }
+        let error = SimplonError(wrapping: error)
+        guard error.code.rawValue.hasPrefix("database."), !error.isFinal, lease.isValid else { throw error }
+        attempt += 1
+        try? await Task.sleep(for: Self.backoff.delay(attempt: attempt))
+      }
+    }
+  }
+
+  /// Takes in how a request ended.
+  func end(_ end: ModelCallEnd) { ended.withLock { $0.append(end) } }
+}
+
+extension ModelRequest {
+  /// How many tokens the input is reckoned to have, and rather too many.
+  ///
+  /// One takes three to four bytes of what people and programs write.
+  var mostInputTokens: Int {
+    let tools = tools.reduce(0) { $0 + $1.name.utf8.count + $1.summary.utf8.count + $1.inputSchema.utf8.count }
+    return (system.utf8.count + tools + messages.reduce(0) { $0 + $1.size } + 2) / 3
+  }
+}

@@ -1,0 +1,334 @@
+-- Reserving and settling what models cost. Locks are taken in one order by all: run_state by run, rows of the ledger, then
+-- simplon.spending by scope, id and day, then steps and runs.
+-- SIM30 a cap would be passed, SIM31 a model without a price.
+
+-- The root of a run's tree. A root that was deleted has left its children without a parent, each a root of its own.
+create function simplon.root_of_run(run uuid) returns uuid
+language sql stable set search_path = ''
+as $$
+  with recursive above as (
+    select r.id, r.parent_id, 1 as depth from public.agent_runs r where r.id = run
+    union all
+    select p.id, p.parent_id, a.depth + 1 from above a join public.agent_runs p on p.id = a.parent_id
+    where a.depth < 1000)
+  select a.id from above a order by a.depth desc limit 1
+$$;
+
+-- The caps of a run, narrowest first; null where there is none. A run's own max_cost holds for it, and, where it is the
+-- root, for its whole tree.
+create function simplon.caps_of(run uuid, root uuid, caps jsonb) returns table (scope smallint, name text, cap numeric)
+language sql stable set search_path = ''
+as $$
+  select c.* from public.agent_runs r left join public.agent_runs t on t.id = root
+  cross join lateral (values
+    (0::smallint, 'call', least((r.budget ->> 'max_cost_per_call')::numeric, (caps ->> 'call')::numeric)),
+    (1::smallint, 'run', least((r.budget ->> 'max_cost')::numeric, (caps ->> 'run')::numeric)),
+    (2::smallint, 'tree', least((t.budget ->> 'max_cost')::numeric, (caps ->> 'tree')::numeric)),
+    (3::smallint, 'user_day', (caps ->> 'user_day')::numeric),
+    (4::smallint, 'day', (caps ->> 'day')::numeric)) as c (scope, name, cap)
+  where r.id = run
+$$;
+
+-- The first cap that so much more would pass: {scope, cap, used, amount}; null when there is none.
+create function simplon.cap_passed(run uuid, root uuid, owner uuid, amount numeric, caps jsonb) returns jsonb
+language sql volatile set search_path = ''
+as $$
+  select jsonb_build_object('scope', c.name, 'cap', c.cap, 'used', coalesce(p.spent + p.reserved, 0), 'amount', amount)
+  from simplon.caps_of(run, root, caps) c
+  left join (simplon.scopes_of(run, root, owner, (now() at time zone 'UTC')::date) s
+    join simplon.spending p on p.scope = s.scope and p.id = s.id and p.day = s.day) on s.scope = c.scope
+  where coalesce(p.spent + p.reserved, 0) + amount > c.cap
+  order by c.scope limit 1
+$$;
+
+-- Reserves what a request to a model may cost at most, right before it is sent. The request: {id, run_id, epoch, attempt,
+-- step_id, model, input, output}, with the most tokens there can be; all of the input may be written to a cache. The caps are
+-- the operator's: {call, run, tree, user_day, day}. The same call again is the same reservation.
+create function simplon.reserve_model_call(request jsonb, caps jsonb) returns void
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  run uuid := (request ->> 'run_id')::uuid;
+  root uuid;
+  owner uuid;
+  budget jsonb;
+  price simplon.model_prices;
+  amount numeric;
+  passed jsonb;
+  today date := (now() at time zone 'UTC')::date;
+begin
+  select s.user_id into owner from simplon.run_state s
+  where s.run_id = run and s.epoch = (request ->> 'epoch')::integer and s.worker is not null for update;
+  if not found then
+    raise exception 'run % is no longer held in epoch %', run, request ->> 'epoch' using errcode = 'SIM01';
+  end if;
+  if exists (select from public.agent_model_calls c where c.id = (request ->> 'id')::uuid) then
+    return;
+  end if;
+  select r.budget into budget from public.agent_runs r where r.id = run;
+  root := simplon.root_of_run(run);
+  price := simplon.price_of(request ->> 'model', now());
+  if price.model is null then
+    if exists (select from simplon.caps_of(run, root, caps) c where c.cap is not null) then
+      raise exception 'the model % has no price, so nobody can say whether it stays within the caps', request ->> 'model'
+        using errcode = 'SIM31', hint = 'The operator sets prices; see docs/prompts.md.';
+    end if;
+  else
+    amount := trim_scale(0.000001 * (
+      greatest(price.input, price.cache_write) * (request ->> 'input')::bigint
+      + price.output * (request ->> 'output')::bigint));
+  end if;
+
+  insert into simplon.spending (scope, id, day)
+  select s.scope, s.id, s.day from simplon.scopes_of(run, root, owner, today) s order by s.scope
+  on conflict on constraint spending_pkey do nothing;
+  perform 1 from simplon.spending p
+  where (p.scope, p.id, p.day) in (select s.scope, s.id, s.day from simplon.scopes_of(run, root, owner, today) s)
+  order by p.scope, p.id, p.day for update;
+  passed := simplon.cap_passed(run, root, owner, amount, caps);
+  if passed is not null then
+    raise exception 'the cap of % USD for the % would be passed: % spent or reserved so far, the next question up to %',
+      passed ->> 'cap',
+      case passed ->> 'scope' when 'call' then 'question' when 'tree' then 'tree of runs' when 'user_day' then 'user''s day'
+        else passed ->> 'scope' end,
+      passed ->> 'used', amount
+      using errcode = 'SIM30',
+        detail = (passed || jsonb_build_object('on_limit', coalesce(budget ->> 'on_limit', 'fail')))::text;
+  end if;
+  update simplon.spending p set reserved = p.reserved + coalesce(amount, 0)
+  from simplon.scopes_of(run, root, owner, today) s where p.scope = s.scope and p.id = s.id and p.day = s.day;
+  insert into public.agent_model_calls (
+    id, run_id, root_id, attempt, step_id, epoch, user_id, model, reserved, output_limit, day, created_at)
+  values (
+    (request ->> 'id')::uuid, run, root, (request ->> 'attempt')::integer, request ->> 'step_id',
+    (request ->> 'epoch')::integer, owner, request ->> 'model', amount, (request ->> 'output')::bigint, today, now());
+end $$;
+
+-- Books the ends of calls that are reserved: {id, basis, input, cache_read, cache_write, cache_write_hour, output}. Whoever
+-- calls it holds their runs' run_state rows. Gives the ids of what it has booked.
+create function simplon.book_model_calls(ends jsonb) returns uuid[]
+language plpgsql set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  booked uuid[];
+begin
+  with ended as materialized (
+    select e.* from jsonb_to_recordset(ends) as e (
+      id uuid, basis text, input bigint, cache_read bigint, cache_write bigint, cache_write_hour bigint, output bigint)),
+  done as (
+    update public.agent_model_calls c set
+      state = case e.basis when 'none' then 'released' else 'settled' end, basis = e.basis,
+      input = e.input, cache_read = e.cache_read, cache_write = e.cache_write, cache_write_hour = e.cache_write_hour,
+      output = case e.basis when 'partial' then greatest(e.output, c.output_limit) else e.output end,
+      cost = case e.basis when 'none' then 0 when 'assumed' then c.reserved
+        else simplon.cost_of(simplon.price_of(c.model, c.created_at), e.input, e.cache_read, e.cache_write,
+          e.cache_write_hour, case e.basis when 'partial' then greatest(e.output, c.output_limit) else e.output end) end,
+      settled_at = clock_timestamp()
+    from ended e where c.id = e.id and c.state = 'reserved'
+    returning c.id)
+  select coalesce(array_agg(d.id), '{}') into booked from done d;
+
+  perform 1 from simplon.spending p
+  where (p.scope, p.id, p.day) in (
+    select s.scope, s.id, s.day from public.agent_model_calls c
+    cross join lateral simplon.scopes_of(c.run_id, c.root_id, c.user_id, c.day) s where c.id = any (booked))
+  order by p.scope, p.id, p.day for update;
+  update simplon.spending p set spent = p.spent + d.cost, reserved = p.reserved - d.reserved
+  from (
+    select s.scope, s.id, s.day, sum(coalesce(c.cost, 0)) as cost, sum(coalesce(c.reserved, 0)) as reserved
+    from public.agent_model_calls c cross join lateral simplon.scopes_of(c.run_id, c.root_id, c.user_id, c.day) s
+    where c.id = any (booked) group by s.scope, s.id, s.day) d
+  where p.scope = d.scope and p.id = d.id and p.day = d.day;
+  update public.agent_steps t set cost = t.cost + d.cost
+  from (
+    select c.run_id, c.attempt, c.step_id, sum(c.cost) as cost from public.agent_model_calls c
+    where c.id = any (booked) and c.cost > 0 group by c.run_id, c.attempt, c.step_id) d
+  where t.run_id = d.run_id and t.attempt = d.attempt and t.step_id = d.step_id;
+  update public.agent_runs r set cost = r.cost + d.cost
+  from (
+    select c.run_id, sum(c.cost) as cost from public.agent_model_calls c
+    where c.id = any (booked) and c.cost > 0 group by c.run_id) d
+  where r.id = d.run_id;
+  return booked;
+end $$;
+
+-- Settles calls in the transaction of the write that tells what came of them, right after it. Each entry: {run_id, epoch,
+-- next, calls[]}, where next is the number that the run's next event has when that write was done; else nothing is.
+create function simplon.settle_model_calls(entries jsonb)
+returns table (
+  model text, basis text, input bigint, cache_read bigint, cache_write bigint, cache_write_hour bigint, output bigint,
+  cost numeric)
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  ends jsonb;
+  booked uuid[];
+begin
+  -- run_state is locked by the write before; what was not written there has another epoch or number.
+  select coalesce(jsonb_agg(x.ended), '[]') into ends
+  from jsonb_to_recordset(entries) as e (run_id uuid, epoch integer, next bigint, calls jsonb)
+  join simplon.run_state s on s.run_id = e.run_id and s.epoch = e.epoch and s.next_seq = e.next
+  cross join lateral jsonb_array_elements(e.calls) as x (ended)
+  join public.agent_model_calls c on c.id = (x.ended ->> 'id')::uuid and c.run_id = e.run_id;
+  booked := simplon.book_model_calls(ends);
+  return query
+    select c.model, c.basis, c.input, c.cache_read, c.cache_write, c.cache_write_hour, c.output, c.cost
+    from public.agent_model_calls c where c.id = any (booked);
+end $$;
+
+-- Settles calls whose worker lost the run, or ended it without a word about them, at what was reserved: they were reserved
+-- right before they were sent, so each may be on the bill. Gives how many.
+create function simplon.settle_lost_calls(most integer default 1000) returns integer
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  locked uuid[];
+  lost jsonb;
+begin
+  select coalesce(array_agg(l.run_id), '{}') into locked from (
+    select s.run_id from simplon.run_state s
+    where exists (
+      select from public.agent_model_calls c
+      where c.run_id = s.run_id and c.state = 'reserved' and (s.epoch > c.epoch or s.worker is null))
+    order by s.run_id limit most for update skip locked) l;
+  select jsonb_agg(jsonb_build_object('id', l.id, 'basis', 'assumed')) into lost from (
+    select c.id from public.agent_model_calls c left join simplon.run_state s on s.run_id = c.run_id
+    where c.state = 'reserved'
+      and (s.run_id is null or s.run_id = any (locked) and (s.epoch > c.epoch or s.worker is null))
+    order by c.run_id limit most for update of c skip locked) l;
+  if lost is null then
+    return 0;
+  end if;
+  return cardinality(simplon.book_model_calls(lost));
+end $$;
+
+-- Queues these of the runs that wait for their budget; gives them.
+create function simplon.queue_capped(runs uuid[]) returns setof uuid
+language sql set search_path = ''
+as $$
+  with waiting as materialized (
+    select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
+    where s.run_id = any (runs) and r.status = 'waiting' and r.reason ->> 'code' = 'budget'
+    order by s.run_id for update of s skip locked),
+  state as (
+    update simplon.run_state s set next_seq = s.next_seq + 1
+    from waiting w where s.run_id = w.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
+  queued as (
+    update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
+    from state s where r.id = s.run_id returning r.id, r.user_id, r.priority, r.engine_version, s.epoch),
+  entries as (
+    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
+    select r.id, r.user_id, r.priority, r.engine_version, r.epoch from queued r
+    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
+  events as (
+    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
+    select s.run_id, s.next_seq - 1, s.user_id, 'status', '{"status": "queued", "cause": "budget"}' from state s)
+  select r.id from queued r
+$$;
+
+-- Queues the runs whose cap lets them go on: another day has begun, the cap was raised, or others have spent less than they
+-- had reserved. Gives them.
+create function simplon.queue_within_caps(caps jsonb, most integer default 1000) returns setof uuid
+language sql security definer set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+  select simplon.queue_capped(array(
+    select r.id from public.agent_runs r
+    where r.status = 'waiting' and r.reason is not null and r.reason ->> 'code' = 'budget'
+      and simplon.cap_passed(
+        r.id, simplon.root_of_run(r.id), r.user_id, (r.reason -> 'details' ->> 'amount')::numeric, caps) is null
+    order by r.id limit most))
+$$;
+
+-- Goes on with a run, within another budget if one is given: what it names takes the place of what it was, for the run and
+-- all below it. Those that wait for their budget are queued; a run that is over is resumed. Gives the new status.
+create function simplon.resume_run(run uuid, budget jsonb) returns text
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  tree uuid[];
+  queued uuid[];
+  stands public.task_status;
+begin
+  if not coalesce((select simplon.owns(r.user_id) from public.agent_runs r where r.id = run), false) then
+    raise exception 'there is no run % of yours', run using errcode = 'SIM03';
+  end if;
+  tree := simplon.lock_tree(run);
+  update public.agent_runs r set budget = coalesce(r.budget, '{}') || resume_run.budget
+  where r.id = any (tree) and resume_run.budget is not null;
+  queued := array(select simplon.queue_capped(tree));
+  select r.status into stands from public.agent_runs r where r.id = run;
+  if queued = '{}' or stands in ('failed', 'cancelled') then
+    return simplon.act_on_run(run, 'resume');
+  end if;
+  insert into public.observability_events (user_id, event, resource, resource_id, changed, actor_role, actor_id)
+  select r.user_id, 'run.resumed', 'agent_runs', r.id::text,
+    case when resume_run.budget is null then '{status}' else '{budget,status}' end::text[], auth.role(), auth.uid()
+  from public.agent_runs r where r.id = run;
+  return stands;
+end $$;
+
+-- When a run has to be over; what is compared is a time with its offset, whatever the session's time zone.
+create function simplon.deadline_of(budget jsonb) returns timestamptz
+language sql immutable
+as $$ select (budget ->> 'deadline')::timestamptz $$;
+create index agent_runs_deadlines on public.agent_runs (simplon.deadline_of(budget))
+  where completed_at is null and budget ? 'deadline';
+
+-- Ends the runs whose deadline has passed, in whatever state they are; gives them. Their workers see that they hold them
+-- no longer.
+create function simplon.end_overdue_runs(most integer default 1000) returns setof uuid
+language sql security definer set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+  with due as materialized (
+    select s.run_id, simplon.deadline_of(r.budget) as deadline
+    from public.agent_runs r join simplon.run_state s on s.run_id = r.id
+    where r.completed_at is null and r.budget ? 'deadline' and simplon.deadline_of(r.budget) <= now()
+    order by s.run_id limit most for update of s skip locked),
+  state as (
+    update simplon.run_state s set epoch = s.epoch + 1, worker = null, lease_until = null, next_seq = s.next_seq + 1
+    from due d where s.run_id = d.run_id returning s.run_id, s.user_id, s.next_seq, d.deadline),
+  runs as (
+    update public.agent_runs r set status = 'failed', reason = null, completed_at = clock_timestamp(),
+      updated_at = clock_timestamp(), error = jsonb_build_object(
+        'code', 'run.deadline', 'message', 'the run was not over at its deadline',
+        'hint', 'Resume it with a later one in "budget".', 'details', jsonb_build_object('deadline', s.deadline))
+    from state s where r.id = s.run_id returning r.id, r.attempt, r.error),
+  steps as (
+    update public.agent_steps t set status = 'cancelled', completed_at = clock_timestamp(), updated_at = clock_timestamp()
+    from runs r where t.run_id = r.id and t.attempt = r.attempt and t.status in ('running', 'waiting')),
+  unqueued as (
+    delete from public.agent_task_queue q using state s where q.run_id = s.run_id),
+  events as (
+    insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
+    select s.run_id, s.next_seq - 1, s.user_id, 'error', 'done', jsonb_build_object('status', 'failed', 'error', r.error)
+    from state s join runs r on r.id = s.run_id)
+  select r.id from runs r
+$$;
+
+-- Forgets what no cap looks at any more: days that are over, and runs that are gone.
+create function simplon.sweep_spending() returns void
+language sql security definer set search_path = ''
+as $$
+  delete from simplon.spending p where p.scope in (3, 4) and p.day < (now() at time zone 'UTC')::date - 7;
+  delete from simplon.spending p where p.scope in (1, 2)
+    and not exists (select from public.agent_runs r where r.id = p.id)
+    and not exists (select from public.agent_model_calls c where c.run_id = p.id and c.state = 'reserved');
+$$;
+
+revoke all on function simplon.root_of_run(uuid), simplon.caps_of(uuid, uuid, jsonb),
+  simplon.cap_passed(uuid, uuid, uuid, numeric, jsonb), simplon.reserve_model_call(jsonb, jsonb),
+  simplon.book_model_calls(jsonb), simplon.settle_model_calls(jsonb), simplon.settle_lost_calls(integer),
+  simplon.queue_capped(uuid[]), simplon.queue_within_caps(jsonb, integer), simplon.resume_run(uuid, jsonb),
+  simplon.deadline_of(jsonb), simplon.end_overdue_runs(integer), simplon.sweep_spending()
+  from public, anon, authenticated, service_role;
+grant execute on function simplon.reserve_model_call(jsonb, jsonb), simplon.settle_model_calls(jsonb),
+  simplon.settle_lost_calls(integer), simplon.queue_within_caps(jsonb, integer), simplon.end_overdue_runs(integer),
+  simplon.sweep_spending() to service_role;
+grant execute on function simplon.resume_run(uuid, jsonb) to authenticated, service_role;

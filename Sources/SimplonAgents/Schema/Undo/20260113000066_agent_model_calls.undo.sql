@@ -1,0 +1,2 @@
+drop function simplon.scopes_of(uuid, uuid, uuid, date);
+drop table simplon.spending, public.agent_model_calls;
