@@ -14,8 +14,8 @@ struct Simplon: AsyncParsableCommand {
     commandName: "simplon", abstract: "A self-hosted backend for AI agents on Supabase and PostgreSQL.",
     version: Version.current,
     subcommands: [
-      DevCommand.self, DemoCommand.self, ServeCommand.self, RunCommand.self, RunsCommand.self, TokenCommand.self,
-      StatusCommand.self, DoctorCommand.self, DBCommand.self,
+      DevCommand.self, DemoCommand.self, ServeCommand.self, RunCommand.self, RunsCommand.self, WorkflowsCommand.self,
+      SchedulesCommand.self, TokenCommand.self, StatusCommand.self, DoctorCommand.self, DBCommand.self,
     ])
 }
 

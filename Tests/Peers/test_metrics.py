@@ -113,6 +113,11 @@ def told():
         prepare(server, home)
         with psycopg.connect(server.url(), autocommit=True) as owner:
             owner.execute(
+                f"""insert into public.agent_webhooks (user_id, url, events)
+                values ('{person}', 'http://127.0.0.1:1/', array['run.failed']);
+                insert into simplon.webhook_secrets select id, 'whsec_AAAA' from public.agent_webhooks"""
+            )
+            owner.execute(
                 """insert into public.agent_runs (user_id, plan, status, completed_at)
                 values (gen_random_uuid(), '{}', 'completed', now() - interval '2 days');
                 insert into public.agent_instances (agent_id, agent_type, status, last_activity)
@@ -122,6 +127,7 @@ def told():
         assert first.caller.finished(shell("echo one; echo two >&2"))["status"] == "completed"
         assert first.caller.finished(shell("sleep 300", timeout="1s"))["status"] == "failed"
         wait_for("old runs to be deleted", lambda: first("simplon_runs_deleted_total"))
+        wait_for("a webhook to be called", lambda: first("simplon_webhook_attempts_total", outcome="failed"))
         wait_for("the silent agent to be missed", lambda: first("simplon_agents_lost_total"))
         long = first.caller.create(shell("sleep 300"))
         first.caller.wait(long, "running")

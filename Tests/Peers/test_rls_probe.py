@@ -45,6 +45,14 @@ def victim(stack, ada):
         answer = caller.http.post(f"/api/v1/{path}", json=body or {"task_type": "secret", "plan": noop(1)})
         assert answer.status_code == 201, answer.text
     service.http.close()
+    for path, body in (
+        ("workflows", {"name": "secret", "plan": noop(1)}),
+        ("schedules", {"name": "secret", "every": "365d", "run": {"workflow": "secret"}}),
+        ("webhooks", {"url": "http://webhook.invalid/secret", "events": ["run.completed"]}),
+    ):
+        answer = ada.http.post(f"/api/v1/{path}", json=body)
+        assert answer.status_code == 201, answer.text
+    ada.wait(ada.create(workflow="secret"))
     run = ada.finished({**shell("echo secret > secret.txt; echo secret"), "artifacts": ["*.txt"]})
     assert run["status"] == "completed"
     ada.create(prompt="a secret prompt")
@@ -242,6 +250,18 @@ def test_no_function_of_the_engine_can_be_called_by_a_caller_beyond_the_few_that
         "wake_parents",
         "wake_waiting_parents",
         "audit",
+        "next_cron",
+        "next_due",
+        "plan_schedule",
+        "due_schedules",
+        "fire_schedule",
+        "fail_schedule",
+        "resolve_workflow",
+        "follow_workflow",
+        "notify_webhooks",
+        "take_deliveries",
+        "settle_delivery",
+        "sweep_deliveries",
     }
     assert not names & engine, names & engine
     public = database.execute(

@@ -41,6 +41,8 @@ def owned(stack):
         "agent": agent,
         "wake": lambda: service.http.patch(f"/api/v1/agents/{agent}", json={"status": "idle"}),
         "report": lambda: service.http.post("/api/v1/executions", json=report(agent)).json()["task_id"],
+        "saved": lambda kind: saved(service, kind),
+        "told": lambda: told(service),
     }
     caller.http.close()
     service.http.close()
@@ -55,8 +57,61 @@ def report(agent: str) -> dict:
     return {"agent_id": agent, "task_id": f"task-{uuid.uuid4()}", "task_type": "t"}
 
 
+SAVED = {
+    "workflows": {"plan": {"steps": [{"id": "only", "tool": "noop"}]}},
+    "schedules": {"every": "365d", "run": {"prompt": "x"}},
+}
+WEBHOOK = {"url": "http://webhook.invalid/", "events": ["run.cancelled"]}
+
+
+def saved(service, kind: str) -> str:
+    """The name of a workflow or schedule that is there; what others left is deleted, as one may have so many only."""
+    for one in service.http.get(f"/api/v1/{kind}").json()[kind]:
+        service.http.delete(f"/api/v1/{kind}/{one['name']}")
+    made = service.http.post(f"/api/v1/{kind}", json=SAVED[kind] | {"name": f"n-{uuid.uuid4()}"})
+    assert made.status_code == 201, made.text
+    return made.json()["name"]
+
+
+def told(service) -> tuple[str, str]:
+    """A webhook that is there, and a delivery of it."""
+    for one in service.http.get("/api/v1/webhooks").json()["webhooks"]:
+        service.http.delete(f"/api/v1/webhooks/{one['webhook_id']}")
+    made = service.http.post("/api/v1/webhooks", json=WEBHOOK)
+    assert made.status_code == 201, made.text
+    webhook = made.json()["webhook_id"]
+    service.act("stop", service.create(prompt="x", start=False))
+    deliveries = service.http.get(f"/api/v1/webhooks/{webhook}/deliveries").json()["deliveries"]
+    return webhook, deliveries[0]["delivery_id"]
+
+
+def point_saved(case, owned: dict) -> None:
+    """Makes a request ask for a workflow, a schedule or a webhook that is there, or make one."""
+    places, kind = case.path_parameters or {}, case.path.split("/")[3]
+    if "webhook_id" in places:
+        places["webhook_id"], delivery = owned["told"]()
+        if case.method == "POST":
+            case.body = {"delivery_id": delivery}
+    elif kind == "webhooks" and case.method == "POST":
+        owned["told"]()  # leaves room for more
+        case.body = dict(WEBHOOK)
+    elif kind in SAVED:
+        name = owned["saved"](kind)
+        if "name" in places:
+            places["name"] = name
+        elif case.method == "POST":
+            case.body = SAVED[kind] | {"name": f"n-{uuid.uuid4()}"}
+    if case.method == "PATCH":
+        case.body = {"description": "changed"} if kind != "schedules" else {"missed": "once"}
+    if isinstance(case.query, dict):
+        case.query.pop("cursor", None)
+        case.query.pop("version", None)
+
+
 def point(case, owned: dict) -> None:
     """Makes a request ask for what is there."""
+    if case.path.startswith(("/api/v1/workflows", "/api/v1/schedules", "/api/v1/webhooks")):
+        return point_saved(case, owned)
     places = case.path_parameters or {}
     if "id" in places:
         places["id"] = owned["artifact"]

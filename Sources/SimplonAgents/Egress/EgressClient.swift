@@ -15,6 +15,8 @@ struct EgressClient: Sendable {
   private static let mostAddresses = 4
 
   let rules: EgressRules
+  /// Whether the answer to a redirect is what is asked for.
+  var followsRedirects = true
   var resolver: HostResolver = systemResolver
 
   /// Sends a request and gives the answer, with the beginning of its body.
@@ -23,7 +25,7 @@ struct EgressClient: Sendable {
   ///   - request: what to send.
   ///   - timeout: for all of it, redirects included.
   ///   - count: counts connections.
-  /// - Returns: the answer that is no redirect.
+  /// - Returns: the answer that is no redirect, or that is not followed.
   /// - Throws: `tool.egress`, `tool.input`, `tool.failed`, `tool.timeout`; `CancellationError`.
   func send(_ request: EgressRequest, within timeout: Duration, _ count: EgressCount) async throws -> EgressResponse {
     try await withThrowingTaskGroup(of: EgressResponse.self) { group in
@@ -44,7 +46,7 @@ struct EgressClient: Sendable {
     var request = first
     for _ in 0...Self.mostRedirects {
       let response = try await exchange(request, count)
-      guard let next = try request.redirected(by: response) else { return response }
+      guard followsRedirects, let next = try request.redirected(by: response) else { return response }
       request = next
     }
     throw SimplonError(.toolFailed, "the server redirects more than \(Self.mostRedirects) times")

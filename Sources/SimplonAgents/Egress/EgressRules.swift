@@ -5,6 +5,7 @@ package import SimplonCore
 package struct EgressRules: Sendable {
   private let patterns: [HostPattern]
   private let allowsPrivate: Bool
+  private let allowsAllHosts: Bool
 
   /// Makes rules; without patterns no host may be called.
   ///
@@ -29,15 +30,22 @@ package struct EgressRules: Sendable {
   /// Rules that let nothing through.
   package static let closed = EgressRules(patterns: [], allowsPrivate: false)
 
-  private init(patterns: [HostPattern], allowsPrivate: Bool) {
+  /// Rules that let every host and port through, for what goes out by itself; addresses are judged as ever.
+  package static func anywhere(allowsPrivate: Bool) -> EgressRules {
+    EgressRules(patterns: [], allowsPrivate: allowsPrivate, allowsAllHosts: true)
+  }
+
+  private init(patterns: [HostPattern], allowsPrivate: Bool, allowsAllHosts: Bool = false) {
     self.patterns = patterns
     self.allowsPrivate = allowsPrivate
+    self.allowsAllHosts = allowsAllHosts
   }
 
   /// Refuses a URL whose host is not on the list.
   ///
   /// - Throws: `tool.egress`.
   func check(_ url: EgressURL) throws(SimplonError) {
+    guard !allowsAllHosts else { return }
     guard !patterns.isEmpty else {
       throw SimplonError(
         .toolEgress, "no host may be called from here", hint: "The operator lists hosts in SIMPLON_EGRESS_ALLOW.")

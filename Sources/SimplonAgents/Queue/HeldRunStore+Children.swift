@@ -18,6 +18,25 @@ extension HeldRunStore {
     return try ChildRun(row: row)
   }
 
+  /// The run that a step has made in this attempt; nil when it has made none.
+  func child(of claim: ClaimedRun, step: String) async throws -> ChildRun? {
+    try await client.query(
+      """
+      select id, status::text, result, error from agent_runs
+      where parent_id = \(claim.held.id) and parent_attempt = \(Int32(claim.attempt)) and parent_step = \(step)
+      """
+    ).first.map(ChildRun.init(row:))
+  }
+
+  /// A saved workflow of a run's owner as it is now; nil when there is none.
+  func workflow(_ name: String, of owner: UUID?) async throws -> SavedWorkflow? {
+    let rows = try await client.query(
+      "select plan, inputs from workflows where user_id is not distinct from \(owner) and name = \(name)")
+    guard let row = rows.first else { return nil }
+    let (plan, inputs) = try row.decode(JSON.self, JSON.self)
+    return SavedWorkflow(plan: plan, inputs: inputs)
+  }
+
   /// How a run stands now; nil when it has been deleted.
   func child(_ id: UUID) async throws -> ChildRun? {
     try await client.query("select id, status::text, result, error from agent_runs where id = \(id)").first.map(

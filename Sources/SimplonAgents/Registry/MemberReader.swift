@@ -59,14 +59,23 @@ struct MemberReader {
     members[name] = .string(id.uuidString)
   }
 
-  /// A moment, which has to be there.
-  mutating func time(_ name: String) throws(SimplonError) {
-    guard let text = try fields.string(name) else { return try miss(name, true) }
+  /// A moment.
+  mutating func time(_ name: String, isRequired: Bool = true) throws(SimplonError) {
+    guard let text = try fields.string(name) else { return try miss(name, isRequired) }
     guard RFC3339.microseconds(text) != nil else {
       throw fields.wrong(name, "must be a time such as 2026-11-20T23:16:00Z")
     }
     members[name] = .string(text)
   }
+
+  /// A string that somebody else checks.
+  mutating func takeString(_ name: String) throws(SimplonError) -> String? { try fields.string(name) }
+
+  /// Strings that somebody else checks.
+  mutating func takeStrings(_ name: String) throws(SimplonError) -> [String]? { try fields.strings(name) }
+
+  /// A truth value, for somebody else.
+  mutating func takeBool(_ name: String) throws(SimplonError) -> Bool? { try fields.bool(name) }
 
   /// A value that somebody else checks.
   mutating func take(_ name: String) -> JSON? { fields.json(name) }

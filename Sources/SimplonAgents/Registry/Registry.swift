@@ -2,7 +2,8 @@ import SimplonCore
 package import SimplonIdentity
 package import SimplonPostgres
 
-/// Everything a caller can do with agents and their tasks, executions and metrics, and with the system's health.
+/// Everything a caller can do with agents and their tasks, executions and metrics, with the system's health, and with its
+/// own workflows, schedules and webhooks.
 ///
 /// HTTP enters here. Each call runs as its caller inside PostgreSQL, whose row level security and grants decide: signed-in
 /// users read what is shared and what is their own, the service writes, and a user writes for agents of its own. What the
@@ -11,7 +12,10 @@ package struct Registry: Sendable {
   let agentStore: AgentStore
   let executionStore: ExecutionStore
   let readingStore: ReadingStore
+  let database: CallerDatabase
   let runs: Runs
+  /// Whether webhooks may be in private networks.
+  let webhooksAllowPrivate: Bool
 
   /// Puts the use cases together.
   ///
@@ -19,12 +23,17 @@ package struct Registry: Sendable {
   ///   - callers: a client whose login may become the API roles and has no rights of its own.
   ///   - statementTimeout: how long one statement of a caller may take.
   ///   - runs: makes the runs of typed tasks.
-  package init(callers: PostgresClient, statementTimeout: Duration, runs: Runs) {
+  ///   - webhooksAllowPrivate: whether webhooks may be on this machine and in private networks.
+  package init(
+    callers: PostgresClient, statementTimeout: Duration, runs: Runs, webhooksAllowPrivate: Bool = false
+  ) {
     let database = CallerDatabase(client: callers, statementTimeout: statementTimeout)
     self.agentStore = AgentStore(database: database)
     self.executionStore = ExecutionStore(database: database)
     self.readingStore = ReadingStore(database: database)
+    self.database = database
     self.runs = runs
+    self.webhooksAllowPrivate = webhooksAllowPrivate
   }
 
   /// Registers an agent, or puts one that is registered into the state that is sent; the service's alone.

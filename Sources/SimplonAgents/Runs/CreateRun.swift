@@ -9,6 +9,8 @@ package struct CreateRun: Sendable {
   package var plan: JSON?
   /// A saved workflow's name.
   package var workflow: String?
+  /// The workflow's inputs, an object of at most 60,000 bytes of JSON.
+  package var inputs: JSON?
   /// The agent's name.
   package var agent: String?
   /// The model to ask, such as `anthropic/claude-sonnet-4-5`; nil means those of the configuration.
@@ -35,6 +37,7 @@ package struct CreateRun: Sendable {
     prompt = try fields.string("prompt")
     plan = fields.json("plan")
     workflow = try fields.string("workflow")
+    inputs = try fields.object("inputs").map(JSON.object)
     agent = try fields.string("agent")
     if let text = try fields.string("model") {
       guard ModelName(text) != nil else { throw fields.wrong("model", "must be anthropic/NAME or openai/NAME") }
@@ -56,9 +59,11 @@ package struct CreateRun: Sendable {
     guard [prompt != nil, plan != nil, workflow != nil].count(where: { $0 }) == 1 else {
       throw SimplonError(.requestInvalid, "give exactly one of \"prompt\", \"plan\" and \"workflow\"")
     }
+    guard workflow != nil || inputs == nil else { throw fields.wrong("inputs", "goes with \"workflow\"") }
     guard prompt?.isEmpty != true else { throw fields.wrong("prompt", "must not be empty") }
     try Self.limit("prompt", prompt?.utf8.count ?? 0, to: 1_048_576)
     try Self.limit("metadata", metadata?.utf8.count ?? 0, to: 65_536)
+    try Self.limit("inputs", inputs?.utf8.count ?? 0, to: 60_000)
     for (name, text) in [("agent", agent), ("workflow", workflow)] {
       try Self.limit(name, text?.utf8.count ?? 0, to: 255)
     }
@@ -74,6 +79,7 @@ package struct CreateRun: Sendable {
     members["prompt"] = prompt.map(JSON.string)
     members["plan"] = plan
     members["workflow"] = workflow.map(JSON.string)
+    members["inputs"] = inputs
     members["agent"] = agent.map(JSON.string)
     members["model"] = model.map(JSON.string)
     members["tools"] = tools.map { .array($0.map(JSON.string)) }

@@ -7,10 +7,14 @@ extension RunExecution {
   /// The machine is told of the wait. When nothing else of this run is at work it gives the run up, and with it this call;
   /// whoever ends the other run queues this one again.
   ///
-  /// - Throws: `tool.input` and `plan.*` for what cannot be asked for; `run.limit`; `run.stale`; `database.*`.
+  /// - Throws: `tool.input`, `plan.*` and `workflow.*` for what cannot be asked for; `run.limit`; `run.stale`; `database.*`.
   func runChild(_ start: StepStart, _ stack: LayerStack, _ layers: RunLayers, jitter: Double) async throws -> StepEnd {
-    let request = try Self.childRequest(start.input, allowed: claim.tools, catalog: tools.catalog)
-    var child = try await store.createChild(of: claim, step: start.step.id, request)
+    var child: ChildRun
+    if let made = try await store.child(of: claim, step: start.step.id) {
+      child = made
+    } else {
+      child = try await store.createChild(of: claim, step: start.step.id, childRequest(start.input))
+    }
     if child.status == "queued" { wakeUp.runQueued() }
     let waits = start.input["wait"]?.bool ?? true
     if waits, !child.isOver {
@@ -39,9 +43,7 @@ extension RunExecution {
   }
 
   /// The input as a request for a run that may use no other tools than this one.
-  private static func childRequest(
-    _ input: JSON, allowed: [String]?, catalog: ToolCatalog
-  ) throws(SimplonError) -> JSON {
+  private func childRequest(_ input: JSON) async throws -> JSON {
     var members = input.object ?? [:]
     members["wait"] = nil
     members["files"] = nil
@@ -51,13 +53,18 @@ extension RunExecution {
     } catch {
       throw SimplonError(.toolInput, error.message, hint: error.hint, cause: error)
     }
+    let allowed = claim.tools
     if let allowed, let name = request.tools?.first(where: { !allowed.contains($0) }) {
       throw SimplonError(
         .toolInput, "\"tools\" names \"\(name.prefix(64))\", which this run may not use itself",
         hint: "tools: " + allowed.joined(separator: ", "))
     }
     request.tools = request.tools ?? allowed
-    if let plan = request.plan { request.plan = try Plan(json: plan, tools: catalog.only(request.tools)).json }
+    if let name = request.workflow {
+      guard let saved = try await store.workflow(name, of: claim.userID) else { throw SimplonError.noWorkflow(name) }
+      try request.take(saved)
+    }
+    if let plan = request.plan { request.plan = try Plan(json: plan, tools: tools.catalog.only(request.tools)).json }
     return request.json
   }
 }

@@ -341,7 +341,7 @@ extension RunOutcome {
 
   fileprivate static var workflowMissing: RunOutcome {
     .failed(
-      error: SimplonError(.planNotSupported, "saved workflows are not there yet", hint: "Send \"plan\" instead.").json)
+      error: SimplonError(.planInvalid, "the run has neither a plan nor a prompt").json)
   }
 }
 

@@ -13,7 +13,7 @@ package struct Runs: Sendable {
   let store: RunStore
   private let logs: LogStore
   let tickets: TicketStore
-  private let tools: ToolCatalog
+  let tools: ToolCatalog
   private let blobs: BlobStore
   private let intake: Intake
   let responses: ResponseStore
@@ -51,14 +51,42 @@ package struct Runs: Sendable {
   ///   - idempotencyKey: 1 to 255 bytes of printable ASCII, per user; the same key with another body is refused.
   ///   - caller: whose run it becomes.
   /// - Returns: the run, new or made before.
-  /// - Throws: `plan.*`, `request.*`, `database.*`; `run.queue_full` and `server.overloaded` when there is too much to do.
+  /// - Throws: `plan.*`, `request.*`, `workflow.*`, `database.*`; `run.queue_full` and `server.overloaded` when there is too
+  ///   much to do.
   package func create(
     _ request: CreateRun, idempotencyKey: String?, as caller: Principal
   ) async throws -> RunReceipt {
     try signedIn(caller)
+    let stored = try await prepared(request, as: caller)
+    if let key = idempotencyKey,
+      !(1...255).contains(key.utf8.count) || !key.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+    {
+      throw SimplonError(
+        .requestInvalid, "the idempotency key must be 1 to 255 bytes of printable ASCII",
+        details: ["field": "Idempotency-Key", "limit_bytes": 255])
+    }
+    let body = stored.json
+    // A workflow may change between two requests that are the same.
+    let compared = request.workflow == nil ? body : request.json
+    let hash = idempotencyKey.map { _ in Array(SHA256.hash(data: compared.utf8)) }
+    let starts = request.start
+    let receipt = try await intake.admit(
+      caller.subject, isQueued: { (receipt: RunReceipt) in receipt.isNew && starts }
+    ) {
+      try await store.create(body, key: idempotencyKey, hash: hash, as: caller)
+    }
+    if receipt.isNew, request.start { wakeUp.runQueued() }
+    return receipt
+  }
+
+  /// The request as it is stored: with the plan of the workflow that it names, and with its plan checked.
+  ///
+  /// - Throws: `workflow.not_found`, `workflow.input`, `plan.*`; `run.limit` for more steps than the budget allows.
+  func prepared(_ request: CreateRun, as caller: Principal) async throws -> CreateRun {
     var request = request
-    if request.workflow != nil {
-      throw SimplonError(.requestNotSupported, "saved workflows are not there yet", hint: "Send \"plan\" instead.")
+    if let name = request.workflow {
+      guard let saved = try await store.workflow(name, as: caller) else { throw SimplonError.noWorkflow(name) }
+      try request.take(saved)
     }
     if let plan = request.plan {
       let read = try Plan(json: plan, tools: tools)
@@ -73,23 +101,7 @@ package struct Runs: Sendable {
       }
       request.plan = read.json
     }
-    if let key = idempotencyKey,
-      !(1...255).contains(key.utf8.count) || !key.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
-    {
-      throw SimplonError(
-        .requestInvalid, "the idempotency key must be 1 to 255 bytes of printable ASCII",
-        details: ["field": "Idempotency-Key", "limit_bytes": 255])
-    }
-    let body = request.json
-    let hash = idempotencyKey.map { _ in Array(SHA256.hash(data: body.utf8)) }
-    let starts = request.start
-    let receipt = try await intake.admit(
-      caller.subject, isQueued: { (receipt: RunReceipt) in receipt.isNew && starts }
-    ) {
-      try await store.create(body, key: idempotencyKey, hash: hash, as: caller)
-    }
-    if receipt.isNew, request.start { wakeUp.runQueued() }
-    return receipt
+    return request
   }
 
   /// Starts, stops, resumes or retries a run; gives the new status.

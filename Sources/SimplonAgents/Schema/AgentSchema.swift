@@ -71,6 +71,15 @@ package enum AgentSchema {
       "20260113000047", "forks", PackageResources._0260113000047_forks_sql,
       PackageResources._0260113000047_forks_undo_sql),
     migration(
+      "20260113000050", "workflows", PackageResources._0260113000050_workflows_sql,
+      PackageResources._0260113000050_workflows_undo_sql),
+    migration(
+      "20260113000051", "agent_schedules", PackageResources._0260113000051_agent_schedules_sql,
+      PackageResources._0260113000051_agent_schedules_undo_sql),
+    migration(
+      "20260113000052", "agent_webhooks", PackageResources._0260113000052_agent_webhooks_sql,
+      PackageResources._0260113000052_agent_webhooks_undo_sql),
+    migration(
       "20260113000065", "model_prices", PackageResources._0260113000065_model_prices_sql,
       PackageResources._0260113000065_model_prices_undo_sql),
     migration(

@@ -12,6 +12,7 @@ enum RunTool {
         "prompt": ["type": "string", "minLength": 1, "description": "what a model shall do"],
         "plan": ["type": "object", "description": "the steps to run, as in a plan; or else a prompt or a workflow"],
         "workflow": ["type": "string", "minLength": 1, "description": "a saved workflow's name"],
+        "inputs": ["type": "object", "description": "the workflow's inputs"],
         "tools": [
           "type": "array", "items": ["type": "string"], "description": "the only tools it may use, of this run's",
         ],

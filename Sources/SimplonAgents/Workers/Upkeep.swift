@@ -13,7 +13,22 @@ struct Upkeep: Sendable {
   let configuration: WorkerConfiguration
   let logger: Logger
   /// How well this machine confines programs, for what is written down of the system's health.
-  var sandbox: SandboxLevel?
+  let sandbox: SandboxLevel?
+  /// How much may wait before schedules make no further runs.
+  let intake: Intake
+
+  init(
+    client: PostgresClient, blobs: BlobStore, configuration: WorkerConfiguration, logger: Logger,
+    sandbox: SandboxLevel? = nil
+  ) {
+    self.client = client
+    self.blobs = blobs
+    self.configuration = configuration
+    self.logger = logger
+    self.sandbox = sandbox
+    let depth = QueueDepth(client: client)
+    intake = Intake(limits: configuration.intake) { part, limit in try await depth.count(part, upTo: limit) }
+  }
 
   /// One round; every worker makes one each hour.
   func run() async throws {
@@ -22,6 +37,7 @@ struct Upkeep: Sendable {
     _ = try await client.query("select simplon.make_month_partitions('agent_metrics', 1)")
     _ = try await client.query("select simplon.sweep()")
     _ = try await client.query("select simplon.forget_use()")
+    _ = try await client.query("select simplon.sweep_deliveries()")
     if let age = configuration.logRetention {
       _ = try await client.query(
         "select simplon.drop_log_partitions(\(age.milliseconds) * interval '1 ms')")

@@ -18,6 +18,7 @@ package final class Worker: Service {
   private let runs: HeldRunStore
   private let ledger: LedgerStore
   private let upkeep: Upkeep
+  private let webhooks: WebhookSender
   private let tools: ToolBox
   private let models: ModelRouter
   private let wakeUp: WakeUp
@@ -63,6 +64,7 @@ package final class Worker: Service {
     self.upkeep = Upkeep(
       client: engine, blobs: tools.blobs, configuration: configuration, logger: logger,
       sandbox: tools.sandbox.level)
+    self.webhooks = WebhookSender(client: engine, allowsPrivate: configuration.webhooksAllowPrivate)
   }
 
   /// How many runs it holds now.
@@ -84,6 +86,8 @@ package final class Worker: Service {
         group.addTask { await self.every(.seconds(3600)) { try await self.takeUpPrompts() } }
         group.addTask { await self.every(.seconds(60)) { try await self.upkeep.watch() } }
         group.addTask { await self.every(.seconds(1)) { try await self.charge() } }
+        group.addTask { await self.every(.seconds(2)) { try await self.fireSchedules() } }
+        group.addTask { await self.every(.seconds(1)) { try await self.webhooks.deliver() } }
         while await !self.calls.take().isEmpty, !self.isDraining.withLock({ $0 }) {
           for (claim, holding) in await self.claim() { group.addTask { await self.execute(claim, holding) } }
         }
@@ -231,6 +235,10 @@ package final class Worker: Service {
     if calls > 0 { logger.notice("calls of lost workers count as reserved", metadata: ["calls": "\(calls)"]) }
   }
 
+  private func fireSchedules() async throws {
+    if try await upkeep.fireSchedules() > 0 { wakeUp.runQueued() }
+  }
+
   private func recover() async throws {
     let runs = try await queue.recover()
     guard !runs.isEmpty else { return }
@@ -292,6 +300,10 @@ package struct WorkerConfiguration: Sendable {
   package var agentTimeout = Duration.seconds(300)
   /// What questions to models may cost.
   package var caps = SpendingCaps()
+  /// How much may wait before schedules make no further runs.
+  package var intake = IntakeLimits()
+  /// Whether webhooks may be on this machine and in private networks.
+  package var webhooksAllowPrivate = false
   /// The name that others see, such as the host's.
   package var name: String
   /// The binary's version.

@@ -4,11 +4,13 @@ extension SimplonError.Code {
   /// Every code, in the order of the manual.
   public static let all: [SimplonError.Code] = [
     .requestInvalid, .requestUnknownField, .requestTooLarge, .requestNotFound, .requestMethod, .requestMediaType,
-    .requestRateLimited, .requestCursor, .requestNotSupported, .requestIdempotency, .requestRange,
+    .requestRateLimited, .requestCursor, .requestNotSupported, .requestIdempotency, .requestRange, .requestExists,
+    .requestQuota,
     .authMissing, .authInvalid, .authExpired, .authForbidden, .authTicket, .authIssuerUnreachable,
     .runNotFound, .runState, .runLogsExpired, .runStale, .runArtifactConflict, .runArtifactNotFound, .runInterrupted,
     .runUnknownEffect, .runLimit, .runChildFailed, .runBudget, .runDeadline, .runQueueFull,
     .agentNotFound, .agentState, .executionNotFound, .executionState,
+    .workflowNotFound, .workflowInput, .scheduleNotFound, .webhookNotFound,
     .planInvalid, .planCycle, .planUnknownTool, .planReference, .planTooLarge, .planNotSupported, .planInput,
     .planExpression,
     .toolFailed, .toolTimeout, .toolInput, .toolUnavailable, .toolLimit, .toolPath,
@@ -43,6 +45,8 @@ extension SimplonError.Code {
   public static let requestIdempotency = Self(
     "request.idempotency_mismatch", status: 422, "The idempotency key was used with another body.")
   public static let requestRange = Self("request.range", status: 416, "The range lies outside of the file.")
+  public static let requestExists = Self("request.exists", status: 409, "The caller has one of that name already.")
+  public static let requestQuota = Self("request.quota", status: 409, "The caller has as many of these as one may have.")
 
   // auth.*: who is asking
   public static let authMissing = Self("auth.missing", status: 401, "The request carries no token.")
@@ -86,6 +90,15 @@ extension SimplonError.Code {
     "execution.not_found", status: 404, "There is no such execution of the caller.")
   public static let executionState = Self(
     "execution.state", status: 409, "The execution has ended, follows a run, or its name is taken.")
+
+  // workflow.*, schedule.*, webhook.*: what callers save
+  public static let workflowNotFound = Self(
+    "workflow.not_found", status: 404, "There is no such workflow of the caller.")
+  public static let workflowInput = Self("workflow.input", status: 422, "The inputs do not fit the workflow.")
+  public static let scheduleNotFound = Self(
+    "schedule.not_found", status: 404, "There is no such schedule of the caller.")
+  public static let webhookNotFound = Self(
+    "webhook.not_found", status: 404, "There is no such webhook, or delivery of one, of the caller.")
 
   // plan.*
   public static let planInvalid = Self("plan.invalid", status: 400, "The plan is not well-formed.")

@@ -29,7 +29,7 @@ struct CrossOriginMiddleware: RouterMiddleware {
       response.headers[.vary] = "Origin"
     }
     if isPreflight {
-      response.headers[.accessControlAllowMethods] = "GET, HEAD, POST, PATCH, OPTIONS"
+      response.headers[.accessControlAllowMethods] = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
       response.headers[.accessControlMaxAge] = "86400"
       let names = request.headers[.accessControlRequestHeaders]
       response.headers[.accessControlAllowHeaders] = names.map { String($0.prefix(1024)) }

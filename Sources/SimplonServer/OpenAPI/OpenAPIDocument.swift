@@ -8,10 +8,11 @@ enum OpenAPIDocument {
   /// Makes the document.
   static func make(version: String, routes: [Route]) -> JSON {
     var paths = [String: JSON]()
-    var schemas = Dictionary(Schema.answers + Schema.registry + Schema.money, uniquingKeysWith: { first, _ in first })
+    var schemas = Dictionary(
+      Schema.answers + Schema.registry + Schema.money + Schema.automation, uniquingKeysWith: { first, _ in first })
     for route in routes {
       // What comes in a query alone has no schema as a whole.
-      for shape in route.shapes where route.methods != [.get] {
+      for shape in route.shapes where !route.methods.allSatisfy({ $0 == .get || $0 == .delete }) {
         schemas[shape.name] = schema(of: shape, without: route.parameters)
       }
       for path in route.paths {

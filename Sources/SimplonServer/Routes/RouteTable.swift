@@ -41,6 +41,13 @@ struct RouteTable: Sendable {
       .agentMetrics(door.registry), .reportMetrics(door.registry),
       .systemHealth(door.registry), .recordHealth(door.registry),
       .usage(door.runs),
+      .workflows(door.registry), .saveWorkflow(door.registry),
+      .workflow(door.registry), .changeWorkflow(door.registry), .deleteWorkflow(door.registry),
+      .schedules(door.registry), .saveSchedule(door.registry),
+      .schedule(door.registry), .changeSchedule(door.registry), .deleteSchedule(door.registry),
+      .webhooks(door.registry), .saveWebhook(door.registry),
+      .webhook(door.registry), .changeWebhook(door.registry), .deleteWebhook(door.registry),
+      .deliveries(door.registry), .redeliver(door.registry),
     ]
   }
 

@@ -19,6 +19,8 @@ extension Route {
             Field(name: "action", kind: .choice(["create"]), isRequired: true, summary: "what to do"),
             Field(name: "prompt", kind: .text(maximum: 1 << 20), summary: "what a model shall do; this or a plan"),
             Field(name: "plan", kind: .object(schema: "Plan"), summary: "the steps to run; this or a prompt"),
+            Field(name: "workflow", kind: .name, summary: "a saved workflow to run; this, a plan or a prompt"),
+            Field(name: "inputs", kind: .object(), summary: "the workflow's inputs; at most 60,000 bytes"),
             Field(name: "agent", kind: .text(maximum: 255), summary: "the agent that shall do it"),
             Field(
               name: "model", kind: .text(maximum: 263),
@@ -30,7 +32,7 @@ extension Route {
             Field(name: "project_id", kind: .uuid, summary: "the app's thing that it is about"),
             Field(name: "start", kind: .boolean, summary: "false leaves it pending; true by default"),
           ],
-          later: ["workflow", "connectors", "approval"]),
+          later: ["connectors", "approval"]),
         Shape(
           name: "ActOnRun",
           fields: [

@@ -10,7 +10,7 @@ struct ServerClient: Sendable {
   let token: String
 
   /// The verbs that commands use.
-  enum Method: String { case get = "GET", post = "POST" }
+  enum Method: String { case get = "GET", post = "POST", delete = "DELETE" }
 
   /// One attempt to connect: a server that is not there is told at once.
   ///

@@ -102,7 +102,9 @@ struct Stack {
         blobs: blobs, wakeUp: wakeUp, intake: settings.intake)
       door = AgentDoor(
         runs: runs,
-        registry: Registry(callers: callers, statementTimeout: settings.callerTimeout, runs: runs), streams: streams,
+        registry: Registry(
+          callers: callers, statementTimeout: settings.callerTimeout, runs: runs,
+          webhooksAllowPrivate: settings.worker.webhooksAllowPrivate), streams: streams,
         authenticator: try Authenticator(issuers: settings.issuers, keys: settings.keys))
       services.append(streams)
     }

@@ -156,7 +156,7 @@ extension Setting {
 
   // MARK: What tools may reach
 
-  static let tools = [egressAllow, egressAllowPrivate, connectors, approvals]
+  static let tools = [egressAllow, egressAllowPrivate, connectors, approvals, webhookAllowPrivate]
   static let egressAllow = Setting(
     name: "SIMPLON_EGRESS_ALLOW", kind: .list, fallback: "",
     summary: "Hosts that the tool http may call: `api.example.com`, `*.example.com` or `*`, on ports 80 and 443 or "
@@ -171,6 +171,9 @@ extension Setting {
   static let approvals = Setting(
     name: "SIMPLON_APPROVALS", kind: .text,
     summary: "Which calls a person has to approve, such as `[{\"tool\": \"shell\"}]`; a JSON array, see docs/plans.md.")
+  static let webhookAllowPrivate = Setting(
+    name: "SIMPLON_WEBHOOK_ALLOW_PRIVATE", kind: .flag, fallback: "false",
+    summary: "Lets webhooks be on this machine or in private networks too; for tests.")
 
   // MARK: Models
 

@@ -69,6 +69,10 @@ extension Stack.Settings {
     configuration.runRetention = try reader.duration(.runRetention)
     configuration.metricRetention = try reader.duration(.metricRetention)
     configuration.auditRetention = try reader.duration(.auditRetention)
+    configuration.webhooksAllowPrivate = try reader.flag(.webhookAllowPrivate)
+    configuration.intake = IntakeLimits(
+      perUser: Self.limit(try reader.integer(.queuePerUser)), total: Self.limit(try reader.integer(.queueTotal)),
+      patience: try reader.duration(.intakePatience) ?? .seconds(2))
     configuration.agentTimeout = try reader.duration(.agentTimeout) ?? .seconds(300)
 
     configuration.caps.call = try reader.amount(.capPerCall)
@@ -94,9 +98,7 @@ extension Stack.Settings {
       roles: roles, callers: caller, engine: worker, direct: listener, schema: schema,
       issuers: issuers, keys: keys, server: server, worker: configuration,
       callerTimeout: try reader.duration(.statementTimeout) ?? .seconds(10),
-      intake: IntakeLimits(
-        perUser: Self.limit(try reader.integer(.queuePerUser)), total: Self.limit(try reader.integer(.queueTotal)),
-        patience: try reader.duration(.intakePatience) ?? .seconds(2)),
+      intake: configuration.intake,
       files: "\(data)/files", scratch: "\(data)/work", sandboxes: try reader.integer(.sandboxes),
       allowUnsandboxed: try reader.flag(.unsandboxed),
       connectors: try Connector.list(parsing: reader.text(.connectors) ?? ""),

@@ -190,4 +190,29 @@ struct ChildRunTests {
       #expect(try await engine.status(run)["status"] == "queued")
     }
   }
+
+  @Test func `a step runs a workflow of the owner's with its inputs, within the tools of its own run`() async throws {
+    try await Engine.with { engine in
+      let good: JSON = ["id": "x", "tool": "noop", "with": ["n": "${{ run.metadata.inputs.n }}"]]
+      let bad: JSON = ["id": "x", "tool": "files", "with": ["op": "list"]]
+      for (name, step) in [("good", good), ("bad", bad)] {
+        let body: JSON = ["name": .string(name), "plan": ["steps": [step]]]
+        _ = try await engine.registry.save(WorkflowRequest(json: body, isNew: true), as: Engine.alice)
+      }
+      for (name, code) in [
+        ("good", nil), ("bad", "plan.unknown_tool"), ("none", "workflow.not_found"),
+      ] as [(String, String?)] {
+        let input: JSON = ["workflow": .string(name), "inputs": ["n": 7]]
+        let request: JSON = [
+          "plan": ["steps": [["id": "a", "tool": "run", "with": input]]], "tools": ["run", "noop"],
+        ]
+        let run = try await engine.runs.create(CreateRun(json: request), idempotencyKey: nil, as: Engine.alice).runID
+        _ = try await engine.withWorker { try await engine.follow(run) }
+        #expect(try await engine.status(run)["error"]?["code"]?.string == code, "\(name)")
+      }
+      let outputs = try await engine.database.execute(
+        "select s.output ->> 'n' from agent_steps s join agent_runs r on r.id = s.run_id where r.workflow = 'good'")
+      #expect(outputs == ["7"])
+    }
+  }
 }

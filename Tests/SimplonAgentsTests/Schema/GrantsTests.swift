@@ -70,8 +70,10 @@ struct GrantsTests {
         """)
       #expect(
         functions == [
-          "act_on_run", "change_execution", "create_run", "create_task", "fork_run", "issue_ticket", "report_execution",
-          "report_metrics", "respond_to_run", "resume_run", "snapshot_run", "uuid_v7", "uuid_v7_floor", "why_run",
+          "act_on_run", "change_execution", "change_schedule", "change_webhook", "change_workflow", "create_run",
+          "create_task", "delete_schedule", "delete_webhook", "delete_workflow", "fork_run", "issue_ticket", "redeliver",
+          "report_execution", "report_metrics", "respond_to_run", "resume_run", "save_schedule", "save_webhook",
+          "save_workflow", "snapshot_run", "uuid_v7", "uuid_v7_floor", "why_run",
         ])
     }
   }
@@ -132,6 +134,17 @@ struct GrantsTests {
         insert into agent_instances (agent_id, agent_type, user_id) select id::text, 'general', user_id from agent_runs;
         insert into agent_metrics (agent_instance_id, agent_type, user_id, period_start, period_end)
           select id, 'general', user_id, now(), now() + interval '1 hour' from agent_instances;
+        insert into workflows (name, user_id, plan) select 'w', user_id, '{}' from agent_runs;
+        insert into workflow_versions (workflow_id, version, user_id, plan, inputs)
+          select id, 1, user_id, plan, inputs from workflows;
+        insert into workflow_executions (workflow_id, workflow_name, version, user_id, status)
+          select id, name, 1, user_id, 'queued' from workflows;
+        insert into agent_schedules (name, user_id, owner_claims, every_seconds, run)
+          select 's', user_id, '{}', 60, '{}' from agent_runs;
+        insert into agent_webhooks (user_id, url, events)
+          select user_id, 'https://a.example/', '{run.failed}' from agent_runs;
+        insert into agent_webhook_deliveries (webhook_id, user_id, event, payload)
+          select id, user_id, 'run.failed', '{}' from agent_webhooks;
         """)
       let tables = try await database.execute(
         """
@@ -140,7 +153,7 @@ struct GrantsTests {
         where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'system_health' order by 1
         """
       ).compactMap(\.self)
-      #expect(tables.count == 13)
+      #expect(tables.count == 19)
       for table in tables {
         let seen = try await database.execute(
           claims(alice)
@@ -178,6 +191,11 @@ struct GrantsTests {
         "insert into agent_model_calls (id) values (gen_random_uuid())",
         "select * from simplon.model_prices", "select * from simplon.spending",
         "select simplon.set_price('openai/m', 0, 0)", "select simplon.settle_lost_calls()",
+        "select * from simplon.webhook_secrets", "select simplon.take_deliveries(1)", "select simplon.due_schedules()",
+        "select simplon.fire_schedule(gen_random_uuid(), now(), '{}', 1)", "select simplon.plan_schedule(gen_random_uuid())",
+        "insert into workflows (name, plan) values ('x', '{}')",
+        "insert into agent_schedules (name, owner_claims, every_seconds, run) values ('x', '{}', 60, '{}')",
+        "insert into agent_webhooks (url, events) values ('https://a.example', '{run.failed}')",
       ] {
         await refused("42501", insert) { try await database.execute(claims(alice) + insert, as: .api) }
       }

@@ -94,12 +94,14 @@ struct Engine: Sendable {
   var registry: Registry { Registry(callers: callers, statementTimeout: .seconds(10), runs: runs) }
 
   func upkeep(
-    runRetention: Duration? = nil, metricRetention: Duration? = nil, auditRetention: Duration? = nil
+    runRetention: Duration? = nil, metricRetention: Duration? = nil, auditRetention: Duration? = nil,
+    intake: IntakeLimits = IntakeLimits()
   ) -> Upkeep {
     var configuration = WorkerConfiguration(name: "test", version: "0")
     configuration.runRetention = runRetention
     configuration.metricRetention = metricRetention
     configuration.auditRetention = auditRetention
+    configuration.intake = intake
     return Upkeep(client: client, blobs: tools.blobs, configuration: configuration, logger: logger)
   }
 

@@ -77,7 +77,9 @@ import Testing
       #"{"action":"create","prompt":"x","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 400, "request.unknown_field"
     ),
     (#"{"action":"create","prompt":"x","approval":true}"#, 400, "request.not_supported"),
-    (#"{"action":"create","workflow":"x"}"#, 400, "request.not_supported"),
+    (#"{"action":"create","workflow":"x"}"#, 404, "workflow.not_found"),
+    (#"{"action":"create","prompt":"x","inputs":{}}"#, 400, "request.invalid"),
+    (#"{"action":"create","prompt":"x","workflow":"x"}"#, 400, "request.invalid"),
     (#"{"action":"create","prompt":"x","model":"m"}"#, 400, "request.invalid"),
     (#"{"action":"create","prompt":"x","budget":{"usd":1}}"#, 400, "request.unknown_field"),
     (#"{"action":"create","prompt":"x","budget":{"max_cost":"1"}}"#, 400, "request.invalid"),

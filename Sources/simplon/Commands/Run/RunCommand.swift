@@ -21,6 +21,12 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("A plan, as YAML or JSON.", valueName: "file"))
   var plan: String?
 
+  @Option(help: ArgumentHelp("A saved workflow.", valueName: "name"))
+  var workflow: String?
+
+  @Option(help: ArgumentHelp("The workflow's inputs, as JSON.", valueName: "object"))
+  var inputs: String?
+
   @Option(help: ArgumentHelp("A file that every step finds in its work folder.", valueName: "file"))
   var attach: [String] = []
 
@@ -33,7 +39,10 @@ struct RunCommand: AsyncParsableCommand {
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
-    guard (prompt == nil) != (plan == nil) else { throw ValidationError("give either a prompt or --plan FILE") }
+    guard [prompt, plan, workflow].count(where: { $0 != nil }) == 1 else {
+      throw ValidationError("give a prompt, --plan FILE or --workflow NAME")
+    }
+    guard inputs == nil || workflow != nil else { throw ValidationError("--inputs goes with --workflow") }
     guard model == nil || prompt != nil else { throw ValidationError("--model goes with a prompt") }
     guard attach.isEmpty || plan != nil else { throw ValidationError("--attach goes with --plan") }
   }
@@ -45,6 +54,8 @@ struct RunCommand: AsyncParsableCommand {
     body["model"] = model.map(JSON.string)
     if !tool.isEmpty { body["tools"] = .array(tool.map(JSON.string)) }
     body["plan"] = try plan.map { try PlanFile($0, attaching: attach).json }
+    body["workflow"] = workflow.map(JSON.string)
+    body["inputs"] = try inputs.map { try JSON(parsing: $0) }
     let created = try await client.call(
       .post, "/agent/execute", body: .object(body),
       headers: idempotencyKey.map { ["Idempotency-Key": $0] } ?? [:])

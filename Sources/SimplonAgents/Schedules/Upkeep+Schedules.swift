@@ -1,0 +1,45 @@
+import FoundationEssentials
+import Logging
+import SimplonCore
+import SimplonPostgres
+
+extension Upkeep {
+  /// Makes the runs that schedules are due for; gives how many.
+  ///
+  /// Every worker looks; whoever comes second to a time finds it done.
+  func fireSchedules() async throws -> Int {
+    var made = 0
+    // A schedule that makes up what was missed is due again at once.
+    for _ in 0..<20 {
+      let due = try await client.query("select id, user_id, due, inputs, schema from simplon.due_schedules()")
+      guard !due.isEmpty else { break }
+      for row in due {
+        if try await fire(row) { made += 1 }
+      }
+    }
+    return made
+  }
+
+  private func fire(_ row: PostgresRow) async throws -> Bool {
+    let (schedule, owner, due, given, schema) = try row.decode(
+      UUID.self, UUID?.self, PostgresTimestamp.self, JSON.self, JSON?.self)
+    do {
+      let inputs = try schema.map { schema throws(SimplonError) in try fillInputs(given, by: schema) } ?? given
+      return try await intake.admit(owner, isQueued: { (isMade: Bool) in isMade }) {
+        let rows = try await client.query(
+          "select simplon.fire_schedule(\(schedule), \(due), \(inputs), \(Int32(AgentSchema.engineVersion)))")
+        guard let row = rows.first else { return false }
+        let run = try row.decode(UUID?.self)
+        return run != nil
+      }
+    } catch let error as SimplonError
+      where error.code == .runQueueFull || error.retry == .never && !error.code.rawValue.hasPrefix("database.")
+    {
+      logger.notice(
+        "a schedule's run could not be made",
+        metadata: ["schedule": "\(schedule)", "error": "\(error.code.rawValue)"])
+      _ = try await client.query("select simplon.fail_schedule(\(schedule), \(due), \(error.json))")
+      return false
+    }
+  }
+}
