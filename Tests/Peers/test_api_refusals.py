@@ -74,7 +74,7 @@ PLANS = {
     "a question that asks nothing": (steps(step(tool="ask")), 400, "plan.input"),
     **{
         f"the later tool {tool}": (steps(step(tool=tool)), 400, "plan.not_supported")
-        for tool in ("memory", "memory.search")
+        for tool in ("storage.", "storage.upload")
     },
     "an artifact pattern that leaves the folder": (
         steps(step(), artifacts=["../*"]),

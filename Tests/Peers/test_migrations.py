@@ -11,7 +11,9 @@ from stack import folder, simplon
 
 TABLES = (
     "agent_runs agent_steps agent_messages agent_artifacts agent_run_connectors agent_task_queue agent_task_logs "
-    "agent_instances agent_executions agent_metrics system_health observability_events agent_model_calls"
+    "agent_instances agent_executions agent_metrics system_health observability_events execution_snapshots "
+    "agent_model_calls workflows workflow_versions workflow_executions agent_schedules agent_webhooks "
+    "agent_webhook_deliveries agent_memory tasks environments"
 ).split()
 # What a Supabase project has before anybody does anything: its roles, its schema, its grants, and a `postgres` that is
 # no superuser and may not touch schema `auth`.

@@ -95,4 +95,6 @@ def test_the_help_of_every_command():
 
 
 def test_the_schema_after_all_migrations(database):
-    pinned("schema.txt", "\n".join(line for (line,) in database.execute(SCHEMA)) + "\n")
+    # What is only there where pgvector is, names its types.
+    lines = [line for (line,) in database.execute(SCHEMA) if "extensions.vector" not in line]
+    pinned("schema.txt", "\n".join(lines) + "\n")

@@ -231,6 +231,21 @@ struct ConfigurationTests {
     }
   }
 
+  @Test func `memories get vectors, and tasks a judge, where the operator names one`() async throws {
+    let none = try await settings(["OPENAI_API_KEY": "k", "SIMPLON_EVALUATOR_KEY": "k"])
+    #expect(none.embeddings == nil && none.evaluator == nil)
+    let key = try await settings(["SIMPLON_EMBEDDINGS_KEY": "k"]).embeddings
+    #expect(key?.url == "https://api.openai.com/v1" && key?.model == "text-embedding-3-small" && key?.key != nil)
+    let own = try await settings([
+      "SIMPLON_EMBEDDINGS_URL": "http://h:1/v1/", "SIMPLON_EMBEDDINGS_MODEL": "m",
+      "SIMPLON_EVALUATOR_URL": "http://h/judge",
+    ])
+    #expect(own.embeddings?.url == "http://h:1/v1" && own.embeddings?.model == "m" && own.embeddings?.key == nil)
+    #expect(own.evaluator?.url == "http://h/judge" && own.evaluator?.key == nil)
+    let error = await #expect(throws: SimplonError.self) { try await settings(["SIMPLON_EMBEDDINGS_KEY": "a b"]) }
+    #expect(error?.code == .configInvalid)
+  }
+
   @Test func `the sessions of both logins find tables in the schema, but for those through a pooler`() async throws {
     let direct = try await settings(["SUPABASE_AGENT_SCHEMA": "agents"])
     #expect(direct.callers.dsn == "postgresql://h/d?options=-csearch_path%3Dagents")

@@ -22,6 +22,15 @@ package struct ModelTransport: Service {
 
     /// Makes limits of the defaults.
     package init() {}
+
+    /// For what somebody waits for who can do without.
+    package static var short: Limits {
+      var limits = Limits()
+      limits.connect = .seconds(5)
+      limits.stall = .seconds(15)
+      limits.deadline = .seconds(30)
+      return limits
+    }
   }
 
   /// Bytes of an error's body that are read.
@@ -145,6 +154,44 @@ package struct ModelTransport: Service {
     var answer = ModelAnswer(status: Int(response.status.code), headers: Self.named(response.headers))
     answer.body = try await Self.beginning(of: response.body, until: deadline)
     return answer
+  }
+
+  /// Sends JSON and gives the answer with all of its body, whatever its status.
+  ///
+  /// - Parameters:
+  ///   - body: JSON.
+  ///   - url: where to.
+  ///   - headers: names and values; the media types are added.
+  ///   - limit: bytes of the answer's body, at most.
+  /// - Returns: the answer.
+  /// - Throws: `model.unavailable`, `model.timeout`, `model.protocol` for a longer body; `config.invalid` for an
+  ///   impossible URL; `server.shutdown`; `run.interrupted` when the task is cancelled.
+  func exchange(
+    _ body: JSON, with url: String, headers: [(name: String, value: String)], limit: Int
+  ) async throws(SimplonError) -> ModelAnswer {
+    guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw Self.failure(HTTPClientError.invalidURL) }
+    let deadline = NIODeadline.now() + TimeAmount(limits.deadline)
+    var request = HTTPClientRequest(url: url)
+    request.method = .POST
+    request.headers.add(name: "Accept", value: "application/json")
+    request.headers.add(name: "Content-Type", value: "application/json")
+    request.headers.add(name: "User-Agent", value: "simplon")
+    for header in headers { request.headers.add(name: header.name, value: header.value) }
+    request.body = .bytes(ByteBuffer(bytes: body.utf8))
+    do {
+      let response = try await client.execute(request, deadline: deadline)
+      var answer = ModelAnswer(status: Int(response.status.code), headers: Self.named(response.headers))
+      for try await chunk in response.body {
+        answer.body += chunk.readableBytesView
+        guard answer.body.count <= limit else {
+          throw SimplonError(.modelProtocol, "the answer is larger than \(limit >> 20) MiB")
+        }
+        guard NIODeadline.now() < deadline else { throw HTTPClientError.deadlineExceeded }
+      }
+      return answer
+    } catch {
+      throw Self.failure(error)
+    }
   }
 
   private static func read(

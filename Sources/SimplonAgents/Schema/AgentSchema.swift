@@ -80,6 +80,18 @@ package enum AgentSchema {
       "20260113000052", "agent_webhooks", PackageResources._0260113000052_agent_webhooks_sql,
       PackageResources._0260113000052_agent_webhooks_undo_sql),
     migration(
+      "20260113000056", "tasks", PackageResources._0260113000056_tasks_sql,
+      PackageResources._0260113000056_tasks_undo_sql),
+    migration(
+      "20260113000057", "agent_memory", PackageResources._0260113000057_agent_memory_sql,
+      PackageResources._0260113000057_agent_memory_undo_sql),
+    migration(
+      "20260113000058", "vectors", PackageResources._0260113000058_vectors_sql,
+      PackageResources._0260113000058_vectors_undo_sql),
+    migration(
+      "20260113000059", "evaluations", PackageResources._0260113000059_evaluations_sql,
+      PackageResources._0260113000059_evaluations_undo_sql),
+    migration(
       "20260113000065", "model_prices", PackageResources._0260113000065_model_prices_sql,
       PackageResources._0260113000065_model_prices_undo_sql),
     migration(

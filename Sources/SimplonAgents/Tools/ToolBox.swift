@@ -9,11 +9,12 @@ package struct ToolBox: Sendable {
   package static let catalog = makeCatalog(.none)
 
   private static func makeCatalog(_ connectors: Connectors) -> ToolCatalog {
-    ToolCatalog([
-      AskTool.declaration, FilesTool.declaration, HTTPTool.declaration, NoopTool.declaration,
-      ProgramTool.python.declaration, RunTool.declaration, ProgramTool.shell.declaration,
-      SQLTool.declaration(connectors),
-    ])
+    ToolCatalog(
+      [
+        AskTool.declaration, FilesTool.declaration, HTTPTool.declaration, NoopTool.declaration,
+        ProgramTool.python.declaration, RunTool.declaration, ProgramTool.shell.declaration,
+        SQLTool.declaration(connectors),
+      ] + MemoryTool.declarations)
   }
 
   /// Where programs run; its level tells whether they do.
@@ -26,6 +27,7 @@ package struct ToolBox: Sendable {
   package let approvals: ApprovalRules
   private let http: HTTPTool
   private let sql: SQLTool
+  private let memory: MemoryStore?
   private let logger: Logger
 
   /// Makes a tool box.
@@ -36,10 +38,11 @@ package struct ToolBox: Sendable {
   ///   - connectors: what steps may use by name; whoever makes them runs them.
   ///   - egress: where requests may go.
   ///   - approvals: which calls a person has to approve.
+  ///   - memory: what runs remember; without, the tools for it are not there.
   ///   - logger: told of faults of the machine.
   package init(
     sandbox: Sandbox, blobs: BlobStore, connectors: Connectors = .none, egress: EgressRules = .closed,
-    approvals: ApprovalRules = .none, logger: Logger
+    approvals: ApprovalRules = .none, memory: MemoryStore? = nil, logger: Logger
   ) {
     self.sandbox = sandbox
     self.blobs = blobs
@@ -47,6 +50,7 @@ package struct ToolBox: Sendable {
     self.approvals = approvals
     http = HTTPTool(egress: EgressClient(rules: egress), connectors: connectors, blobs: blobs)
     sql = SQLTool(connectors: connectors)
+    self.memory = memory
     self.logger = logger
   }
 
@@ -79,6 +83,7 @@ package struct ToolBox: Sendable {
       case "sql": return try await sql.run(call)
       case RunTool.declaration.name:
         throw SimplonError(.toolUnavailable, "only the worker that holds a run makes runs for it", retry: .backoff)
+      case let name where name.hasPrefix("memory."): return try await MemoryTool(store: memory).run(name, call)
       case ProgramTool.python.declaration.name: return try await run(.python, call, waiting, log)
       default: return try await run(.shell, call, waiting, log)
       }

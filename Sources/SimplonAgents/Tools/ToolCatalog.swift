@@ -29,12 +29,11 @@ package struct ToolCatalog: Sendable {
     let known = "tools: " + all.map(\.name).joined(separator: ", ")
     let family =
       name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).first.map(String.init) ?? name
-    let isLater = Self.later.contains(name) || (name != family && Self.laterFamilies.contains(family))
+    let isLater = name != family && Self.laterFamilies.contains(family)
     throw isLater
       ? SimplonError(.planNotSupported, "the tool \"\(name.prefix(64))\" is not there yet", hint: known)
       : SimplonError(.planUnknownTool, "there is no tool \"\(name.prefix(64))\"", hint: known)
   }
 
-  private static let later: Set<String> = ["memory"]
-  private static let laterFamilies: Set<String> = ["memory", "storage"]
+  private static let laterFamilies: Set<String> = ["storage"]
 }

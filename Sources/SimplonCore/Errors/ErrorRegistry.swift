@@ -118,7 +118,7 @@ extension SimplonError.Code {
   public static let toolTimeout = Self("tool.timeout", status: 422, "The tool passed its time limit and was killed.")
   public static let toolInput = Self("tool.input", status: 422, "The tool cannot work with this input.")
   public static let toolUnavailable = Self("tool.unavailable", status: 503, "The tool cannot run on this machine.")
-  public static let toolLimit = Self("tool.limit", status: 422, "The tool passed a limit of its sandbox.")
+  public static let toolLimit = Self("tool.limit", status: 422, "The tool passed a limit, such as one of its sandbox.")
   public static let toolPath = Self("tool.path", status: 422, "A path leaves the work folder or is not a plain file.")
   public static let toolEgress = Self(
     "tool.egress", status: 403, "The operator's rules let no request go to this host, port or address.")

@@ -67,7 +67,7 @@ extension SimplonError {
     "SIM05": .requestInvalid, "SIM07": .runLimit, "SIM20": .authForbidden, "SIM21": .agentNotFound,
     "SIM22": .agentState, "SIM23": .executionNotFound, "SIM24": .executionState, "SIM30": .runBudget,
     "SIM31": .modelNoPrice, "SIM50": .workflowNotFound, "SIM51": .requestQuota, "SIM52": .requestExists,
-    "SIM53": .scheduleNotFound, "SIM54": .webhookNotFound,
+    "SIM53": .scheduleNotFound, "SIM54": .webhookNotFound, "SIM60": .toolLimit,
   ]
 
   private static func translation(of sqlState: String) -> (Code, String, Retry) {

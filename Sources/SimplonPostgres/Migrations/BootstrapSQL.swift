@@ -8,7 +8,7 @@ package enum BootstrapSQL {
   /// The role `postgres`, no superuser, owns the database `postgres`; what it makes in `public` is granted to the roles of
   /// the API.
   /// - Source: the rights that Supabase documents for `postgres`, and its default privileges.
-  package static let privateCluster = [ownership, roles, defaults, schemas].joined(separator: "\n")
+  package static let privateCluster = [ownership, roles, defaults, schemas, extensions].joined(separator: "\n")
 
   /// What a plain PostgreSQL lacks before the migrations can be applied.
   package static let plain = [roles, schemas].joined(separator: "\n")
@@ -105,6 +105,19 @@ package enum BootstrapSQL {
           nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role')
       $$;
       comment on function auth.uid() is 'The person who asks, from the claims of the request';
+    end
+    $bootstrap$;
+    """#
+
+  /// Vectors, where this machine has pgvector: who is no superuser cannot add them.
+  private static let extensions = #"""
+    do $bootstrap$
+    begin
+      if exists (
+        select from pg_catalog.pg_available_extensions where name = 'vector' and installed_version is null
+      ) then
+        create extension vector with schema extensions;
+      end if;
     end
     $bootstrap$;
     """#

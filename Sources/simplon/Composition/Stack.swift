@@ -50,6 +50,10 @@ struct Stack {
     var approvals = ApprovalRules.none
     /// What prompts are put to.
     var models: ModelSettings
+    /// Makes the vectors of memories; nil: they are found by words.
+    var embeddings: Embeddings.Configuration?
+    /// Judges what typed tasks gave; nil: nobody does.
+    var evaluator: Evaluator.Configuration?
   }
 
   /// Puts the services together, in the order in which they start; nothing listens yet.
@@ -86,9 +90,21 @@ struct Stack {
       services.append(connectors)
       let transport = ModelTransport()
       services.append(transport)
+      var embeddings: Embeddings?
+      if let configuration = settings.embeddings {
+        let transport = ModelTransport(limits: .short)
+        let made = Embeddings(configuration: configuration, transport: transport)
+        services.append(transport)
+        services.append(MemoryIndexer(engine: engine, embeddings: made, logger: logger))
+        embeddings = made
+      }
+      if let configuration = settings.evaluator {
+        services.append(
+          Evaluator(engine: engine, configuration: configuration, transport: transport, logger: logger))
+      }
       let tools = ToolBox(
         sandbox: sandbox, blobs: blobs, connectors: connectors, egress: settings.egress, approvals: settings.approvals,
-        logger: logger)
+        memory: MemoryStore(callers: callers, engine: engine, embeddings: embeddings), logger: logger)
       doors.append(
         Worker(
           configuration: settings.worker, engine: engine, tools: tools, models: settings.models.router(transport),

@@ -2,7 +2,8 @@ import SimplonCore
 
 /// Every key there is. A test prints this list to `docs/configuration.md` and compares.
 extension Setting {
-  static let all: [Setting] = database + project + server + worker + tools + models + money + logging + notYet
+  static let all: [Setting] =
+    database + project + server + worker + tools + models + money + memory + logging + notYet
 
   // MARK: The agents' database
 
@@ -213,6 +214,24 @@ extension Setting {
     name: "SIMPLON_CAP_PER_USER_DAY", kind: .amount, summary: "What one user's runs may cost in a day of UTC.")
   static let capPerDay = Setting(
     name: "SIMPLON_CAP_PER_DAY", kind: .amount, summary: "What all runs together may cost in a day of UTC.")
+
+  // MARK: Memory, and the judgement of tasks
+
+  static let memory = [embeddingsURL, embeddingsKey, embeddingsModel, evaluatorURL, evaluatorKey]
+  static let embeddingsURL = Setting(
+    name: "SIMPLON_EMBEDDINGS_URL", kind: .url,
+    summary: "Where OpenAI's embeddings, or a server's that speaks them, are, before `/embeddings`. Not set, with a "
+      + "key: https://api.openai.com/v1; without a key: memories are found by words alone.")
+  static let embeddingsKey = Setting(
+    name: "SIMPLON_EMBEDDINGS_KEY", kind: .text, isSecret: true, summary: "The key of that server.")
+  static let embeddingsModel = Setting(
+    name: "SIMPLON_EMBEDDINGS_MODEL", kind: .text, fallback: "text-embedding-3-small",
+    summary: "The model that is asked for embeddings, of 1,536 numbers each.")
+  static let evaluatorURL = Setting(
+    name: "SIMPLON_EVALUATOR_URL", kind: .url,
+    summary: "Where what typed tasks gave is sent to be judged, see docs/api.md. Not set: nowhere.")
+  static let evaluatorKey = Setting(
+    name: "SIMPLON_EVALUATOR_KEY", kind: .text, isSecret: true, summary: "The key that is sent there.")
 
   // MARK: Logging
 

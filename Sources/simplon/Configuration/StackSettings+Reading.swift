@@ -105,7 +105,8 @@ extension Stack.Settings {
       egress: try EgressRules(
         reader.list(.egressAllow), allowsPrivate: try reader.flag(.egressAllowPrivate)),
       approvals: try ApprovalRules(parsing: reader.text(.approvals) ?? "", tools: ToolBox.catalog),
-      models: try ModelSettings(reader))
+      models: try ModelSettings(reader), embeddings: try Embeddings.Configuration(reader),
+      evaluator: try Evaluator.Configuration(reader))
   }
 
   /// 0 is none.

@@ -71,9 +71,10 @@ struct GrantsTests {
       #expect(
         functions == [
           "act_on_run", "change_execution", "change_schedule", "change_webhook", "change_workflow", "create_run",
-          "create_task", "delete_schedule", "delete_webhook", "delete_workflow", "fork_run", "issue_ticket", "redeliver",
-          "report_execution", "report_metrics", "respond_to_run", "resume_run", "save_schedule", "save_webhook",
-          "save_workflow", "snapshot_run", "uuid_v7", "uuid_v7_floor", "why_run",
+          "create_task", "delete_memory", "delete_schedule", "delete_webhook", "delete_workflow", "fork_run",
+          "get_memory", "issue_ticket", "put_memory", "redeliver", "report_execution", "report_metrics",
+          "respond_to_run", "resume_run", "save_schedule", "save_webhook", "save_workflow", "search_memory",
+          "snapshot_run", "uuid_v7", "uuid_v7_floor", "why_run",
         ])
     }
   }
@@ -145,6 +146,9 @@ struct GrantsTests {
           select user_id, 'https://a.example/', '{run.failed}' from agent_runs;
         insert into agent_webhook_deliveries (webhook_id, user_id, event, payload)
           select id, user_id, 'run.failed', '{}' from agent_webhooks;
+        insert into agent_memory (user_id, key, content) select user_id, 'k', 'c' from agent_runs;
+        insert into environments (user_id, name) select user_id::text, 'e' from agent_runs;
+        insert into tasks (user_id, title) select user_id::text, 't' from agent_runs;
         """)
       let tables = try await database.execute(
         """
@@ -153,7 +157,7 @@ struct GrantsTests {
         where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'system_health' order by 1
         """
       ).compactMap(\.self)
-      #expect(tables.count == 19)
+      #expect(tables.count == 22)
       for table in tables {
         let seen = try await database.execute(
           claims(alice)
@@ -196,6 +200,10 @@ struct GrantsTests {
         "insert into workflows (name, plan) values ('x', '{}')",
         "insert into agent_schedules (name, owner_claims, every_seconds, run) values ('x', '{}', 60, '{}')",
         "insert into agent_webhooks (url, events) values ('https://a.example', '{run.failed}')",
+        "insert into agent_memory (key, content) values ('x', 'x')", "select simplon.take_memories(1)",
+        "select simplon.hold_step(gen_random_uuid(), 1, 'x')", "select simplon.take_evaluations(1)",
+        "select simplon.store_score(gen_random_uuid(), now(), 1)", "select simplon.add_vectors()",
+        "select * from simplon.memory_queue", "select * from simplon.evaluations",
       ] {
         await refused("42501", insert) { try await database.execute(claims(alice) + insert, as: .api) }
       }
@@ -276,7 +284,9 @@ struct GrantsTests {
         select schemaname || '.' || tablename from pg_publication_tables where pubname = 'supabase_realtime' order by 1
         """)
       let tables = ["artifacts", "executions", "instances", "messages", "runs", "steps"]
-      #expect(published == tables.map { "public.agent_\($0)" } + ["public.system_health"])
+      #expect(
+        published == tables.map { "public.agent_\($0)" }
+          + ["public.environments", "public.system_health", "public.tasks"])
     }
   }
 

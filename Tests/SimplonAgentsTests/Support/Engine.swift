@@ -34,7 +34,9 @@ struct Engine: Sendable {
   static let service = Principal(role: .serviceRole, source: .key)
 
   /// Gives the body an engine without a worker; everything ends with it.
-  static func with<R: Sendable>(_ body: sending (Engine) async throws -> R) async throws -> R {
+  static func with<R: Sendable>(
+    embeddings: Embeddings? = nil, _ body: sending (Engine) async throws -> R
+  ) async throws -> R {
     try await withTestDatabase { database in
       var logger = Logger(label: "test")
       logger.logLevel = .critical
@@ -48,7 +50,8 @@ struct Engine: Sendable {
         Sandbox.Configuration(
           guardCommand: [Playground.executable, "__guard"], folder: folder.appending(path: "work").path),
         logger: logger)
-      let tools = ToolBox(sandbox: sandbox, blobs: blobs, logger: logger)
+      let memory = MemoryStore(callers: callers, engine: client, embeddings: embeddings)
+      let tools = ToolBox(sandbox: sandbox, blobs: blobs, memory: memory, logger: logger)
       let wakeUp = WakeUp(client: client, listens: true, logger: logger)
       let streams = LogStreams(engine: client, wakeUp: wakeUp, logger: logger)
       let engine = Engine(

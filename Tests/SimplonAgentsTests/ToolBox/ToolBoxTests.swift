@@ -5,16 +5,21 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ToolBoxTests {
   @Test func `every tool declares itself soundly`() {
-    #expect(ToolBox.catalog.all.map(\.name) == ["ask", "files", "http", "noop", "python", "run", "shell", "sql"])
+    let memory = ["memory.delete", "memory.get", "memory.put", "memory.search"]
+    #expect(
+      ToolBox.catalog.all.map(\.name) == ["ask", "files", "http"] + memory + ["noop", "python", "run", "shell", "sql"])
     for tool in ToolBox.catalog.all {
       #expect(InputSchema(tool.inputSchema).faults.isEmpty, "\(tool.name)")
-      #expect(tool.effect(of: [:]) == (tool.name == "run" ? .reconcile : .pure), "\(tool.name)")
+      let effects: [String: EffectKind] = [
+        "memory.delete": .idempotent, "memory.put": .idempotent, "run": .reconcile,
+      ]
+      #expect(tool.effect(of: [:]) == effects[tool.name, default: .pure], "\(tool.name)")
       #expect(tool.timeout <= tool.maximumTimeout && !tool.summary.isEmpty)
     }
     #expect(ToolBox.catalog["python"]?.literalFields == ["code"])
     #expect(ToolBox.catalog["shell"]?.literalFields == ["command"])
     #expect(ToolBox.catalog.all.filter { !$0.verbatimFields.isEmpty }.map(\.name) == ["run"])
-    #expect(ToolBox.catalog.all.filter { !$0.usesFiles }.map(\.name) == ["ask", "http", "noop", "sql"])
+    #expect(ToolBox.catalog.all.filter { !$0.usesFiles }.map(\.name) == ["ask", "http"] + memory + ["noop", "sql"])
   }
 
   @Test func `a program's output has every field`() async throws {

@@ -1,0 +1,196 @@
+"""What runs remember, and what becomes of typed tasks' results: the real program, with a model server and a judge."""
+
+import http.server
+import json
+import threading
+
+import psycopg
+import pytest
+from agent import noop, someone
+from prompts import begin, clever, model  # fixtures
+from prompts import call, plan
+from stack import Stack, wait_for
+from test_rls_probe import become
+
+pytest_plugins = ["model_fixtures"]
+
+KEY = "the-judges-own-key"
+
+
+def steps(*calls: tuple[str, dict]) -> dict:
+    """A plan that does one call of memory after the other."""
+    return {
+        "steps": [
+            {"id": f"s{number}", "tool": f"memory.{tool}", "with": given}
+            | ({"needs": [f"s{number - 1}"]} if number else {})
+            for number, (tool, given) in enumerate(calls)
+        ]
+    }
+
+
+class Judge:
+    """An evaluator on this machine, which gives every task the same answer."""
+
+    def __init__(self):
+        self.asked: list[tuple[str, dict]] = []
+        self.answer = {"score": 0.875}
+        judge = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                judge.asked.append((self.headers["authorization"], json.loads(body)))
+                answer = json.dumps(judge.answer).encode()
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/judge"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def judge():
+    made = Judge()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def house(models, judge):
+    """A stack whose memories get vectors, where its PostgreSQL has pgvector, and whose tasks are judged."""
+    models.put("embeddings", {"text": "unused"})
+    environment = {
+        "SIMPLON_EMBEDDINGS_URL": f"{models.url}/v1/",
+        "SIMPLON_EMBEDDINGS_KEY": "embeddings",
+        "SIMPLON_EVALUATOR_URL": judge.url,
+        "SIMPLON_EVALUATOR_KEY": KEY,
+        "SIMPLON_RATE_PER_PRINCIPAL": "0",
+        "SIMPLON_RATE_PER_ADDRESS": "0",
+    }
+    stack = Stack(environment=environment)
+    try:
+        yield stack.start()
+    finally:
+        stack.remove()
+
+
+@pytest.fixture
+def owner(house):
+    with psycopg.connect(house.login("postgres"), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def vectors(owner):
+    """The schema of pgvector."""
+    if owner.execute("select simplon.has_vectors()").fetchone() == (False,):
+        pytest.skip("this machine's PostgreSQL has no pgvector (Debian: postgresql-15-pgvector)")
+    return owner.execute(
+        "select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where extname = 'vector'"
+    ).fetchone()[0]
+
+
+def test_a_run_remembers_for_the_next_one_of_its_owner_alone(ada, eve):
+    kept = ada.finished(steps(("put", {"key": "tea", "content": "Ada drinks green tea", "namespace": "taste"})))
+    assert kept["status"] == "completed" and ada.output(kept, "s0") == {"key": "tea"}
+    calls = (
+        ("get", {"key": "tea", "namespace": "taste"}),
+        ("search", {"query": "drinking"}),
+        ("delete", {"key": "tea", "namespace": "taste"}),
+    )
+    found, hers = eve.finished(steps(*calls)), ada.finished(steps(*calls))
+    assert [eve.output(found, id).get("found") for id in ("s0", "s2")] == [False, False]
+    assert eve.output(found, "s1")["items"] == []
+    assert ada.output(hers, "s0")["content"] == "Ada drinks green tea"
+    searched = ada.output(hers, "s1")
+    assert searched["search"] == "words" and searched["why"] == "no embeddings are configured"
+    assert [one["key"] for one in searched["items"]] == ["tea"]
+    assert ada.output(hers, "s2") == {"key": "tea", "found": True}
+
+
+def test_a_model_remembers_by_the_tools_names_as_its_vendor_takes_them(begin):
+    talk = begin(
+        plan(),
+        {"calls": [call("memory_put", key="colour", content="The house is blue.")]},
+        {"calls": [call("memory_search", query="blue"), call("memory_get", key="colour")]},
+        {"text": "Blue."},
+    ).end()
+    assert talk.answer == "Blue."
+    assert {"memory_put", "memory_get", "memory_search", "memory_delete"} <= set(talk.questions[0].tool_names)
+    searched, got = talk.questions[-1].results[-1]
+    assert [one["key"] for one in searched.json["output"]["items"]] == ["colour"]
+    assert got.json["output"]["content"] == "The house is blue."
+    assert [one["tool"] for one in talk.steps.values() if one["tool"].startswith("memory")] == [
+        "memory.put", "memory.search", "memory.get",
+    ]  # fmt: skip
+
+
+def test_a_task_is_judged_after_it_and_its_execution_has_the_score(house, judge):
+    service, caller = house.service(), house.caller()
+    agent = f"judged-{someone()}"
+    assert service.http.post("/api/v1/agents", json={"agent_id": agent}).status_code == 201
+    path, body = f"/api/v1/agents/{agent}/tasks", {"task_type": "greeting", "plan": noop(1), "input_data": {"n": 1}}
+    task = caller.http.post(path, json=body).json()["task_id"]
+
+    def score():
+        return caller.http.get(f"/api/v1/executions/{task}").json()["quality_score"]
+
+    assert wait_for("a score", score) == 0.875
+    ((bearer, sent),) = [one for one in judge.asked if one[1]["task_id"] == task]
+    assert bearer == f"Bearer {KEY}" and sent["input_data"] == {"n": 1} and sent["agent_id"] == agent
+    service.http.close()
+    caller.http.close()
+
+
+def test_without_pgvector_a_search_is_by_words_and_says_so(house, owner):
+    if owner.execute("select simplon.has_vectors()").fetchone() == (True,):
+        pytest.skip("this machine's PostgreSQL has pgvector")
+    caller = house.caller()
+    run = caller.finished(steps(("put", {"key": "k", "content": "red"}), ("search", {"query": "red"})))
+    found = caller.output(run, "s1")
+    assert found["search"] == "words" and "pgvector" in found["why"] and len(found["items"]) == 1
+    caller.http.close()
+
+
+def test_with_pgvector_a_memory_is_found_by_its_vector(house, owner, vectors):
+    caller = house.caller()
+    first = caller.finished(steps(("put", {"key": "k", "content": "red"}), ("put", {"key": "other", "content": "x"})))
+    assert first["status"] == "completed"
+    waiting = "select count(*) from simplon.memory_queue"
+    wait_for("the vectors", lambda: owner.execute(waiting).fetchone() == (0,))
+    found = caller.output(caller.finished(steps(("search", {"query": "k\nred"}))), "s0")
+    assert found["search"] == "vectors" and "why" not in found
+    assert [one["key"] for one in found["items"]] == ["k", "other"]
+    assert {one["by"] for one in found["items"]} == {"vectors"} and found["items"][0]["score"] > 0.99
+    caller.http.close()
+
+
+def test_with_pgvector_match_tasks_finds_the_caller_s_own_tasks_and_no_others(house, owner, vectors):
+    person, other = someone(), someone()
+    one = "(select array_agg((n = %s)::int::real order by n) from generate_series(1, 1536) n)"
+    for user, title, place in ((person, "first", 1), (person, "second", 2), (other, "foreign", 1)):
+        owner.execute(
+            f"insert into public.tasks (user_id, title, embedding) values (%s, %s, {one})", (user, title, place)
+        )
+    query = f"select title, similarity from public.match_tasks({one}::{vectors}.vector, 0.5, 10)"
+    with psycopg.connect(house.login("simplon_api")) as connection:
+        become(connection, "authenticated", person)
+        assert connection.execute(query, (1,)).fetchall() == [("first", 1.0)]
+        connection.rollback()
+        become(connection, "anon", None)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(query, (1,))
