@@ -1,6 +1,6 @@
 import Crypto
 package import FoundationEssentials
-import SimplonCore
+package import SimplonCore
 package import SimplonIdentity
 package import SimplonPostgres
 

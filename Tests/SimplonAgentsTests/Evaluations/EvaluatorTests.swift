@@ -1,5 +1,6 @@
 import Foundation
 import SimplonCore
+import Synchronization
 import TestSupport
 import Testing
 

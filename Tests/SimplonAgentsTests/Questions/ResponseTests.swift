@@ -1,4 +1,5 @@
 import Foundation
+import SimplonCluster
 import SimplonCore
 import SimplonIdentity
 import TestSupport

@@ -2,6 +2,7 @@ import FoundationEssentials
 import SimplonCore
 import SimplonIdentity
 import Testing
+import TestSupport
 
 @testable import SimplonAgents
 

@@ -1,7 +1,9 @@
 import FoundationEssentials
 import SimplonCore
 import SimplonIdentity
+import Synchronization
 import Testing
+import TestSupport
 
 @testable import SimplonAgents
 

@@ -1,7 +1,9 @@
 import FoundationEssentials
+import SimplonCluster
 import SimplonCore
 import SimplonIdentity
 import Testing
+import TestSupport
 
 @testable import SimplonAgents
 
