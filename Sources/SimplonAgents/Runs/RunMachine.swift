@@ -12,10 +12,10 @@ struct RunMachine: Sendable {
   static let faultWait = Duration.seconds(15)
 
   /// After so many answers of a model that nobody could read its step has failed.
-  private static let mostMisunderstandings = 5
+  static let mostMisunderstandings = 5
 
   /// A step between two attempts.
-  private struct Wait {
+  struct Wait {
     let delay: Duration
     /// What the run says about it.
     let reason: JSON
@@ -23,24 +23,24 @@ struct RunMachine: Sendable {
     let last: SettledStep
   }
 
-  private var progress: any RunProgress
-  private var stepInputs: [String: JSON] = [:]
-  private var failures: [String: Int] = [:]
-  private var interruptions: [String: Int] = [:]
+  var progress: any RunProgress
+  var stepInputs: [String: JSON] = [:]
+  var failures: [String: Int] = [:]
+  var interruptions: [String: Int] = [:]
   private(set) var layerHashes: [String: String] = [:]
-  private var working: Set<String> = []
-  private var waiting: [String: Wait] = [:]
-  private var questions: Questions
+  var working: Set<String> = []
+  var waiting: [String: Wait] = [:]
+  var questions: Questions
   /// Steps that wait for a run that they have made.
-  private var children: [String: UUID] = [:]
+  var children: [String: UUID] = [:]
   /// Steps whose tool may have had an effect, and nobody knows whether.
-  private var unknown: Set<String> = []
+  var unknown: Set<String> = []
   /// Steps that an earlier holder left unsettled and that were not begun again.
-  private var leftovers: Set<String> = []
+  var leftovers: Set<String> = []
   /// Why the run waits until its budget lets it ask its model.
-  private var capped: JSON?
-  private var draining = false
-  private var showsRetrying = false
+  var capped: JSON?
+  var draining = false
+  var showsRetrying = false
 
   /// Takes up a run where the records say it stands.
   ///
@@ -152,7 +152,7 @@ struct RunMachine: Sendable {
   private var isStopping: Bool { draining || !unknown.isEmpty || capped != nil }
 
   /// Whether the step had been begun and not come back.
-  private mutating func takeBack(_ id: String) -> Bool {
+  mutating func takeBack(_ id: String) -> Bool {
     working.remove(id) != nil || children.removeValue(forKey: id) != nil
   }
 
@@ -173,79 +173,6 @@ struct RunMachine: Sendable {
       layerHash: end.layerHash, in: &turn)
   }
 
-  /// A step that did not come to its end is begun again and no failure is counted.
-  private mutating func interrupt(_ end: StepEnd, in turn: inout RunTurn) {
-    guard takeBack(end.stepID), let step = progress[end.stepID], let error = end.error else { return }
-    guard step.effect != .manual else {
-      unknown.insert(step.id)
-      return
-    }
-    guard !draining else {
-      // Its row says that it is under way: the next holder does it again.
-      leftovers.insert(step.id)
-      return
-    }
-    guard error.code != .runBudget else { return cap(step, error, in: &turn) }
-    interruptions[step.id, default: 0] += 1
-    // In the row, so that the next holder goes on counting.
-    if error.code == .modelProtocol { failures[step.id, default: 0] += 1 }
-    guard error.code != .modelProtocol || failures[step.id, default: 0] < Self.mostMisunderstandings else {
-      return settle(step, as: SettledStep(status: .failed, error: error.json), in: &turn)
-    }
-    let delay = delay(after: error, attempt: interruptions[step.id, default: 1], jitter: end.jitter)
-    let reason: JSON = [
-      "code": .string(error.code.rawValue),
-      "message": .string("Step \"\(step.id)\" is begun again after \(delay.short): \(error.message)."),
-      "hint": error.hint.map(JSON.string) ?? .null,
-      "details": ["step_id": .string(step.id), "retry_in_ms": .integer(delay.milliseconds)],
-    ]
-    wait(
-      step, for: delay, reason: reason, last: SettledStep(status: .failed, error: error.json), effect: "none",
-      in: &turn)
-  }
-
-  /// A question that its budget does not allow now; another holder puts it again.
-  private mutating func cap(_ step: Plan.Step, _ error: SimplonError, in turn: inout RunTurn) {
-    leftovers.insert(step.id)
-    capped = [
-      "code": "budget", "message": .string("The run waits for its budget: \(error.message)."),
-      "hint": error.hint.map(JSON.string) ?? .null, "details": error.details ?? .null,
-    ]
-    turn.put(StepRow(step: step, status: .waiting, error: error.json, failures: failures[step.id, default: 0]))
-    turn.events.append(.step(step.id, .waiting, ["error": error.json], level: "warn"))
-  }
-
-  private func delay(after error: SimplonError, attempt: Int, jitter: Double) -> Duration {
-    // Not all at one moment.
-    if case .after(let wait) = error.retry { return wait + min(wait, .seconds(10)) * jitter }
-    let base: Duration =
-      switch error.code {
-      case .runStale, .runInterrupted: .milliseconds(200)
-      case let code where code.rawValue.hasPrefix("model."): .seconds(1)
-      default: Self.faultWait
-      }
-    return Backoff(base: base, cap: .seconds(60)).delay(attempt: attempt, jitter: jitter)
-  }
-
-  private mutating func wait(
-    _ step: Plan.Step, for delay: Duration, reason: JSON, last: SettledStep, effect: String, in turn: inout RunTurn
-  ) {
-    let failed = failures[step.id, default: 0]
-    waiting[step.id] = Wait(delay: delay, reason: reason, last: last)
-    if delay <= Self.longestHeldWait { turn.waits.append((step.id, delay)) }
-    turn.put(
-      StepRow(
-        step: step, status: .waiting, effect: effect, output: last.output, error: last.error, failures: failed,
-        retryIn: delay))
-    turn.events.append(
-      .step(
-        step.id, .waiting,
-        [
-          "failures": .integer(failed), "retry_in_ms": .integer(delay.milliseconds), "error": last.error ?? .null,
-        ],
-        level: "warn"))
-  }
-
   /// A step's own run goes on by itself: this one need not be held for it.
   private mutating func wait(_ id: String, for child: UUID, in turn: inout RunTurn) {
     guard working.contains(id) else { return }
@@ -261,7 +188,7 @@ struct RunMachine: Sendable {
     turn.events.append(.step(id, status, more))
   }
 
-  private mutating func settle(
+  mutating func settle(
     _ step: Plan.Step, as end: SettledStep, saying reply: ModelReply? = nil, layerHash: String? = nil,
     effect: String = "settled", telling more: [String: JSON] = [:], in turn: inout RunTurn
   ) {
@@ -379,86 +306,5 @@ struct RunMachine: Sendable {
     )
     turn.events.append(.step(step.id, .running, more.merging(["tool": .string(step.tool)]) { $1 }))
     turn.starts.append(StepStart(step: step, input: input, request: progress.request(of: step.id)))
-  }
-
-  /// Nothing is at work: the run ends, is handed back, or waits.
-  private mutating func conclude(_ turn: inout RunTurn) {
-    if !unknown.isEmpty {
-      concludeUnknown(&turn)
-    } else if let capped {
-      turn.outcome = .waiting(reason: capped)
-    } else if draining, !progress.next().isEmpty {
-      // A draining run takes no decisions any more: what there is left to decide is the next holder's.
-      turn.outcome = .queued
-    } else if let outcome = progress.outcome {
-      switch outcome {
-      case .completed(let result): turn.outcome = .completed(result: result)
-      case .failed(let error):
-        turn.outcome = .failed(error: error.json)
-        for id in leftovers.sorted() {
-          guard let step = progress[id] else { continue }
-          turn.put(StepRow(step: step, status: .cancelled, failures: failures[id, default: 0]))
-        }
-      }
-    } else if parksForPerson, let reason = questions.reason({ progress.position(of: $0) }) {
-      // The database queues it for the first response, and for the first moment at which there is something to do.
-      turn.outcome = .waiting(reason: reason)
-    } else if draining {
-      turn.outcome = .queued
-    } else if let (_, wait) = waiting.min(by: { ($0.value.delay, $0.key) < ($1.value.delay, $1.key) }) {
-      if wait.delay > Self.longestHeldWait {
-        turn.outcome = .retrying(reason: wait.reason, delay: wait.delay)
-      } else if !showsRetrying {
-        showsRetrying = true
-        turn.outcome = .hold(status: "retrying", reason: wait.reason)
-      }
-    } else if !children.isEmpty {
-      turn.outcome = .waiting(reason: Self.childRuns(children))
-    }
-  }
-
-  /// Whether there is nothing to do but what waits for a person, or for longer than a lease is held.
-  private var parksForPerson: Bool {
-    draining
-      ? leftovers.isSubset(of: questions.open.keys)
-      : !waiting.values.contains { $0.delay <= Self.longestHeldWait }
-  }
-
-  /// A person has to look, as nothing is repeated blindly.
-  private func concludeUnknown(_ turn: inout RunTurn) {
-    let ids = unknown.sorted()
-    let error = SimplonError(
-      .runUnknownEffect, "Nobody knows whether \(ids.map { "\"\($0)\"" }.joined(separator: ", ")) had its effect.",
-      hint: "Find out; then stop the run, and resume it to do the step again.",
-      details: ["steps": .array(ids.map(JSON.string))])
-    for id in ids {
-      guard let step = progress[id] else { continue }
-      turn.put(
-        StepRow(step: step, status: .waiting, effect: "unknown", error: error.json, failures: failures[id, default: 0]))
-      turn.events.append(.step(id, .waiting, ["error": error.json], level: "warn"))
-    }
-    turn.outcome = .waiting(reason: error.json)
-  }
-
-  private static let sandbox: JSON = [
-    "code": "sandbox", "message": "The step waits for a free sandbox; users take turns.",
-  ]
-
-  private static func childRuns(_ children: [String: UUID]) -> JSON {
-    let runs = children.sorted { $0.key < $1.key }.map { step, run -> JSON in
-      ["step_id": .string(step), "run_id": .string(run.uuidString.lowercased())]
-    }
-    return [
-      "code": "child_run",
-      "message": .string(runs.count == 1 ? "It waits for a child run." : "It waits for \(runs.count) child runs."),
-      "details": ["children": .array(runs)],
-    ]
-  }
-
-  private static func backoff(_ id: String, _ delay: Duration) -> JSON {
-    [
-      "code": "backoff", "message": .string("Step \"\(id)\" failed and is repeated after \(delay.short)."),
-      "details": ["step_id": .string(id), "retry_in_ms": .integer(delay.milliseconds)],
-    ]
   }
 }

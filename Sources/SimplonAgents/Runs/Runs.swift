@@ -104,13 +104,14 @@ package struct Runs: Sendable {
     return request
   }
 
-  /// Starts, stops, resumes or retries a run; gives the new status.
+  /// Starts, stops, resumes or retries a run.
   ///
   /// - Parameters:
   ///   - action: what to do; a resume also goes on with a run that waits for its budget.
   ///   - run: which.
   ///   - budget: at a resume, what takes the place of the same members of the budgets of the run and of all below it.
   ///   - caller: who asks.
+  /// - Returns: the new status.
   /// - Throws: `run.state` when the run's state does not allow it, `run.not_found`; `request.invalid` for a budget with
   ///   another action; for a start what is thrown when there is too much to do already.
   package func act(

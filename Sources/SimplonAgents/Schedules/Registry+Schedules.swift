@@ -78,7 +78,9 @@ extension Registry {
     return try row.decode(String.self)
   }
 
-  /// The request with its run checked as if it were made now. A workflow is looked up anew each time that it is due.
+  /// The request with its run checked as if it were made now.
+  ///
+  /// A workflow is looked up anew each time that it is due.
   private func stored(_ request: ScheduleRequest, as caller: Principal) async throws -> JSON {
     var members = request.json.object ?? [:]
     if let run = request.run {

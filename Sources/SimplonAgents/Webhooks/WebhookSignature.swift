@@ -19,6 +19,7 @@ enum WebhookSignature {
   ///   - seconds: when the attempt is made, in Unix seconds.
   ///   - body: exactly as it is sent.
   ///   - secret: the webhook's.
+  /// - Returns: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
   static func headers(
     id: String, seconds: Int64, body: String, secret: String
   ) -> [(name: String, value: String)] {

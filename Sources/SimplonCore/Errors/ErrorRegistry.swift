@@ -46,7 +46,8 @@ extension SimplonError.Code {
     "request.idempotency_mismatch", status: 422, "The idempotency key was used with another body.")
   public static let requestRange = Self("request.range", status: 416, "The range lies outside of the file.")
   public static let requestExists = Self("request.exists", status: 409, "The caller has one of that name already.")
-  public static let requestQuota = Self("request.quota", status: 409, "The caller has as many of these as one may have.")
+  public static let requestQuota = Self(
+    "request.quota", status: 409, "The caller has as many of these as one may have.")
 
   // auth.*: who is asking
   public static let authMissing = Self("auth.missing", status: 401, "The request carries no token.")

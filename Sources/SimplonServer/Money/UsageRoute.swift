@@ -8,7 +8,8 @@ extension Route {
   static func usage(_ runs: Runs) -> Route {
     Route(
       path: "/api/v1/usage", methods: [.get], name: "listUsage", tag: "Money",
-      summary: "Lists the caller's tokens and cost per day (UTC), user and model, the latest day first; the service's: all",
+      summary:
+        "Lists the caller's tokens and cost per day (UTC), user and model, the latest day first; the service's: all",
       shapes: [
         Shape(
           name: "UsageQuery",

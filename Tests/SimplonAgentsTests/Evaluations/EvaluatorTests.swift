@@ -53,7 +53,10 @@ struct EvaluatorTests {
       let task = try await task(engine)
       // As if the hour had been computed.
       try await engine.database.execute(
-        "insert into simplon.settings (name, value) values ('metrics_since', (now() + interval '1 day')::text)")
+        """
+        insert into simplon.settings (name, value) values ('metrics_since', (now() + interval '1 day')::text)
+        on conflict (name) do update set value = excluded.value
+        """)
       let server = SmallServer([SmallServer.answer("200 OK", body: #"{"score": 0.75}"#)])
       #expect(try await evaluate(engine, server) == 1)
       #expect(try await scores(engine) == ["completed 0.75"])

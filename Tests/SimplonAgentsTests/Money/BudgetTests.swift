@@ -7,7 +7,9 @@ struct BudgetTests {
   @Test(arguments: ["0", "2.50", "999999999", "0.000000000001", "10"])
   func `an amount is plain decimal text`(_ text: String) { #expect(USD.isAmount(text)) }
 
-  @Test(arguments: ["", ".", "1.", ".5", "-1", "+1", "1e3", "01", "1.2.3", "1,5", "1000000000", "0.0000000000001", "NaN"])
+  @Test(arguments: [
+    "", ".", "1.", ".5", "-1", "+1", "1e3", "01", "1.2.3", "1,5", "1000000000", "0.0000000000001", "NaN",
+  ])
   func `what is no amount is refused`(_ text: String) { #expect(!USD.isAmount(text)) }
 
   @Test func `a budget keeps its numbers digit by digit`() throws {

@@ -6,7 +6,9 @@ import Testing
 
 @testable import SimplonAgents
 
-/// Reservations and caps in PostgreSQL itself. The model `anthropic/m` costs 0.1 USD a token of input, 0.2 of output.
+/// Reservations and caps in PostgreSQL itself.
+///
+/// The model `anthropic/m` costs 0.1 USD a token of input, 0.2 of output.
 @Suite(.timeLimit(.minutes(1)))
 struct LedgerTests {
   private static let model = ModelName(.anthropic, "m")
@@ -149,6 +151,11 @@ struct LedgerTests {
       let id = UUID()
       _ = try await reserve(engine, claim.held, id: id, input: 10, output: 10)
       let end = ModelCallEnd(id, reply(input: 7, output: 2))
+      try await engine.database.execute(
+        """
+        insert into agent_steps (run_id, attempt, step_id, user_id, tool, status, effect, epoch)
+        select id, 1, 'model.1', user_id, 'model', 'running', 'dispatched', 1 from agent_runs
+        """)
       let late = HeldRun(id: claim.held.id, epoch: claim.held.epoch - 1)
       #expect(try await settle(engine, claim, late, end) == 0)
       #expect(try await engine.database.execute("select state from agent_model_calls") == ["reserved"])

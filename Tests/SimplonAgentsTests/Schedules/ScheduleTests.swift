@@ -1,8 +1,8 @@
 import FoundationEssentials
 import SimplonCore
 import SimplonIdentity
-import Testing
 import TestSupport
+import Testing
 
 @testable import SimplonAgents
 
@@ -24,7 +24,10 @@ import TestSupport
 
   /// Makes it due now.
   private func makeDue(_ engine: Engine) async throws {
-    try await engine.database.execute("update agent_schedules set next_due = date_trunc('second', now())")
+    try await engine.database.execute(
+      """
+      update agent_schedules set created_at = now() - interval '65 minutes', next_due = date_trunc('second', now())
+      """)
   }
 
   private func count(_ engine: Engine) async throws -> [String?] {
@@ -93,7 +96,7 @@ import TestSupport
       try await save(engine, ["missed": "all", "overlap": "allow"])
       try await engine.database.execute(
         """
-        update agent_schedules set created_at = now() - interval '25 hours', next_due = now() - interval '24 hours'
+        update agent_schedules set created_at = now() - interval '1505 minutes', next_due = now() - interval '24 hours'
         """)
       while try await engine.upkeep().fireSchedules() > 0 {}
       #expect(try await count(engine) == ["100"])

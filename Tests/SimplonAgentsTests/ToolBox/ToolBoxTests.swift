@@ -134,7 +134,7 @@ import Testing
 
   @Test func `unknown tools are refused by the catalog's codes`() async throws {
     let playground = try await Playground()
-    for (name, code) in [("nonsense", SimplonError.Code.planUnknownTool), ("memory", .planNotSupported)] {
+    for (name, code) in [("nonsense", SimplonError.Code.planUnknownTool), ("storage.get", .planNotSupported)] {
       let error = await #expect(throws: SimplonError.self) { try await playground.call(name, [:]) }
       #expect(error?.code == code)
     }

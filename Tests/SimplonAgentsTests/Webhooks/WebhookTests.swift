@@ -2,8 +2,8 @@ import FoundationEssentials
 import SimplonCore
 import SimplonIdentity
 import Synchronization
-import Testing
 import TestSupport
+import Testing
 
 @testable import SimplonAgents
 
@@ -186,13 +186,15 @@ import TestSupport
     }
   }
 
-  @Test(arguments: [
-    ["url": "http://10.0.0.1/", "events": ["run.failed"]], ["url": "http://[::1]/", "events": ["run.failed"]],
-    ["url": "ftp://a.example/", "events": ["run.failed"]], ["url": "http://u:p@a.example/", "events": ["run.failed"]],
-    ["url": "https://a.example/", "events": []], ["url": "https://a.example/", "events": ["run.started"]],
-    ["url": "https://a.example/", "events": ["run.failed", "run.failed"]], ["events": ["run.failed"]],
-    ["url": "https://a.example/"],
-  ] as [JSON])
+  @Test(
+    arguments: [
+      ["url": "http://10.0.0.1/", "events": ["run.failed"]], ["url": "http://[::1]/", "events": ["run.failed"]],
+      ["url": "ftp://a.example/", "events": ["run.failed"]],
+      ["url": "http://u:p@a.example/", "events": ["run.failed"]],
+      ["url": "https://a.example/", "events": []], ["url": "https://a.example/", "events": ["run.started"]],
+      ["url": "https://a.example/", "events": ["run.failed", "run.failed"]], ["events": ["run.failed"]],
+      ["url": "https://a.example/"],
+    ] as [JSON])
   func `what can be no webhook is refused`(_ body: JSON) async throws {
     try await Engine.with { engine in
       await expectError(.requestInvalid) {

@@ -2,8 +2,8 @@ import FoundationEssentials
 import SimplonCluster
 import SimplonCore
 import SimplonIdentity
-import Testing
 import TestSupport
+import Testing
 
 @testable import SimplonAgents
 
@@ -72,9 +72,10 @@ import TestSupport
     }
   }
 
-  @Test(arguments: [
-    ([:], "who"), (["who": 7], "who"), (["who": "Ada", "when": "now"], "when"), (["who": "Ada", "how": nil], "how"),
-  ] as [(JSON, String)])
+  @Test(
+    arguments: [
+      ([:], "who"), (["who": 7], "who"), (["who": "Ada", "when": "now"], "when"), (["who": "Ada", "how": nil], "how"),
+    ] as [(JSON, String)])
   func `inputs that do not fit are refused by name`(_ inputs: JSON, _ name: String) async throws {
     try await Engine.with { engine in
       try await save(engine)
@@ -124,13 +125,14 @@ import TestSupport
     }
   }
 
-  @Test(arguments: [
-    ["name": "w"], ["plan": WorkflowTests.plan()],
-    ["name": "a b", "plan": WorkflowTests.plan()],
-    ["name": "w", "plan": WorkflowTests.plan(), "inputs": ["type": "string"]],
-    ["name": "w", "plan": WorkflowTests.plan(), "inputs": ["$ref": "x"]],
-    ["name": "w", "plan": WorkflowTests.plan(), "inputs": []],
-  ] as [JSON])
+  @Test(
+    arguments: [
+      ["name": "w"], ["plan": WorkflowTests.plan()],
+      ["name": "a b", "plan": WorkflowTests.plan()],
+      ["name": "w", "plan": WorkflowTests.plan(), "inputs": ["type": "string"]],
+      ["name": "w", "plan": WorkflowTests.plan(), "inputs": ["$ref": "x"]],
+      ["name": "w", "plan": WorkflowTests.plan(), "inputs": []],
+    ] as [JSON])
   func `what can be no workflow is refused`(_ body: JSON) {
     let error = #expect(throws: SimplonError.self) { try WorkflowRequest(json: body, isNew: true) }
     #expect(error?.code == .requestInvalid)

@@ -6,11 +6,12 @@ import Testing
 @testable import SimplonServer
 
 @Suite(.timeLimit(.minutes(1))) struct AutomationRoutesTests {
-  @Test(arguments: [
-    ("workflows", ["name": "a", "plan": ServerUnderTest.plan], ["description": "changed"]),
-    ("schedules", ["name": "a", "every": "1h", "run": ["plan": ServerUnderTest.plan]], ["missed": "all"]),
-    ("webhooks", ["url": "https://a.example/", "events": ["run.failed"]], ["description": "changed"]),
-  ] as [(String, JSON, JSON)])
+  @Test(
+    arguments: [
+      ("workflows", ["name": "a", "plan": ServerUnderTest.plan], ["description": "changed"]),
+      ("schedules", ["name": "a", "every": "1h", "run": ["plan": ServerUnderTest.plan]], ["missed": "all"]),
+      ("webhooks", ["url": "https://a.example/", "events": ["run.failed"]], ["description": "changed"]),
+    ] as [(String, JSON, JSON)])
   func `what a caller saves is listed, changed, deleted, and not there for another`(
     _ kind: String, _ body: JSON, _ change: JSON
   ) async throws {
@@ -23,9 +24,9 @@ import Testing
       #expect(seen.status == 200 && seen.json["secret"] == nil)
       #expect((made.json["secret"] != nil) == (kind == "webhooks"))
       #expect(try await server.send(.get, "/api/v1/\(kind)").json[kind]?.array?.count == 1)
-      for (method, sent) in [(HTTPRequest.Method.get, nil), (.patch, change), (.delete, nil)] as [
-        (HTTPRequest.Method, JSON?)
-      ] {
+      for (method, sent) in [(HTTPRequest.Method.get, nil), (.patch, change), (.delete, nil)]
+        as [(HTTPRequest.Method, JSON?)]
+      {
         let hidden = try await server.send(method, path, sent, token: server.stranger)
         #expect(hidden.status == 404 && hidden.code == "\(kind.dropLast()).not_found")
       }

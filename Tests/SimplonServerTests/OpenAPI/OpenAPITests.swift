@@ -17,7 +17,8 @@ import Testing
           "/functions/v1/agent-execute", "/functions/v1/agent-status", "/functions/v1/agent-logs", "/health", "/ready",
           "/api/v1/health/supabase", "/metrics", "/openapi.json", "/docs", "/docs/script.js", "/docs/style.css",
           "/api/v1/agents", "/api/v1/agents/{agent_id}", "/api/v1/agents/{agent_id}/tasks", "/api/v1/executions",
-          "/api/v1/executions/{task_id}", "/api/v1/metrics", "/api/v1/system-health", "/api/v1/usage", "/api/v1/workflows",
+          "/api/v1/executions/{task_id}", "/api/v1/metrics", "/api/v1/system-health", "/api/v1/usage",
+          "/api/v1/workflows",
           "/api/v1/workflows/{name}", "/api/v1/schedules", "/api/v1/schedules/{name}", "/api/v1/webhooks",
           "/api/v1/webhooks/{webhook_id}", "/api/v1/webhooks/{webhook_id}/deliveries",
         ])

@@ -60,7 +60,7 @@ begin
     if extract(month from candidate)::integer = any (months) then
       fits_month := extract(day from candidate)::integer = any (month_days);
       fits_week := extract(dow from candidate)::integer = any (weekdays);
-      if case when is_either then fits_month or fits_week else fits_month and fits_week end then
+      if (case when is_either then fits_month or fits_week else fits_month and fits_week end) then
         dates := dates || candidate;
       end if;
     end if;
