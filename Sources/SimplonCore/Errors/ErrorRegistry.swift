@@ -25,6 +25,7 @@ extension SimplonError.Code {
     .configInvalid, .configMissing,
     .devPostgresMissing, .devPostgresFailed, .devPortTaken, .devLocked,
     .migrationChanged, .migrationMissing, .migrationNewer, .migrationForeign, .migrationFailed,
+    .schemaLoss, .schemaChanged, .schemaNotSupported, .schemaFailed, .schemaUnequal,
     .serverShutdown, .serverUnreachable, .serverOverloaded, .serverInternal,
   ]
 
@@ -207,6 +208,18 @@ extension SimplonError.Code {
   public static let migrationForeign = Self(
     "migration.foreign", status: 500, "The database has tables of the same name that are not ours.")
   public static let migrationFailed = Self("migration.failed", status: 500, "A migration failed and was undone.")
+
+  // schema.*: two databases compared
+  public static let schemaLoss = Self(
+    "schema.loss", status: 409, "Data would be lost, or stands in the way of the change.")
+  public static let schemaChanged = Self(
+    "schema.changed", status: 409, "A database has changed since the plan was made; nothing was done.")
+  public static let schemaNotSupported = Self(
+    "schema.not_supported", status: 409, "The difference cannot be taken away while the rows stay.")
+  public static let schemaFailed = Self(
+    "schema.failed", status: 409, "PostgreSQL refused a step of the plan; it was undone.")
+  public static let schemaUnequal = Self(
+    "schema.unequal", status: 409, "Something would still differ after the plan; it was undone.")
 
   // server.*
   public static let serverShutdown = Self("server.shutdown", status: 503, "The server is stopping; connect again.")

@@ -10,7 +10,7 @@ struct ErrorRegistryTests {
     #expect(Set(names).count == names.count)
     let families: Set = [
       "request", "auth", "run", "agent", "execution", "plan", "tool", "model", "storage", "database", "config",
-      "dev", "migration", "server",
+      "dev", "migration", "server", "workflow", "schedule", "webhook", "schema",
     ]
     for code in SimplonError.Code.all {
       #expect(families.contains(String(code.rawValue.prefix { $0 != "." })), "\(code.rawValue)")

@@ -9,7 +9,7 @@ import SimplonPostgres
 struct DBCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "db", abstract: "Apply and check the schema of the agents' database.",
-    subcommands: [DBPush.self, DBStatus.self, DBNew.self, DBRollback.self, DBVerify.self])
+    subcommands: [DBPush.self, DBStatus.self, DBNew.self, DBDiff.self, DBRollback.self, DBVerify.self])
 }
 
 /// Which database a command works on, and with which migrations.
