@@ -51,8 +51,12 @@ public final class PostgresConnection: Sendable {
   }
 
   func begin(_ isolation: PostgresIsolation, as session: PostgresSession?) async throws {
+    var session = session ?? PostgresSession()
+    // Behind a pooler every request sets its time limit first; but nothing may run before a transaction begins.
+    if pool.configuration.pooler, session.statementTimeout == nil { session.statementTimeout = limit }
     let begin: PostgresQuery = "begin isolation level \(unsafeSQL: isolation.rawValue)"
-    _ = try await send(work([begin] + (session?.prelude.map { [$0] } ?? [])))
+    let queries = [begin] + (session.prelude.map { [$0] } ?? [])
+    _ = try await send(Work(queries, limit: limit, isPooled: false, lease: lease, submitted: clock.now))
   }
 
   /// Commits; a cancel cannot interrupt it, as its outcome must be known.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import SimplonCluster
 import SimplonCore
 import SimplonPostgres
 import TestSupport

@@ -20,9 +20,11 @@ import Testing
 
   private struct Oops: Error {}
 
-  @Test(arguments: [PostgresIsolation.readCommitted, .repeatableRead, .serializable])
-  func `a transaction has the isolation and the session it was asked for`(isolation: PostgresIsolation) async throws {
-    try await withClient { client in
+  @Test(arguments: [PostgresIsolation.readCommitted, .repeatableRead, .serializable], [false, true])
+  func `a transaction has the isolation and the session it was asked for`(
+    isolation: PostgresIsolation, behindPooler: Bool
+  ) async throws {
+    try await withClient({ $0.pooler = behindPooler }) { client in
       let session = PostgresSession(role: "pg_monitor", claims: "{}", statementTimeout: .seconds(7))
       let row = try await client.withTransaction(isolation: isolation, as: session) { connection in
         try await connection.query("select 1")

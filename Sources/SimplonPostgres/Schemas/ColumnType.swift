@@ -1,3 +1,5 @@
+import SimplonCore
+
 /// A column's type, as far as it says whether values fit into another one.
 struct ColumnType {
   /// Its name without length or precision.

@@ -1,3 +1,5 @@
+import SimplonCore
+
 extension SchemaPlanner {
   /// Notes what becomes of a thing that both sides have.
   mutating func compare(_ wanted: SchemaItem, _ found: SchemaItem) {

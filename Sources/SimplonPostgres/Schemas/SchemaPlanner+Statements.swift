@@ -1,3 +1,5 @@
+import SimplonCore
+
 extension SchemaPlanner {
   /// The SQL of the steps.
   func statements(_ steps: [Step]) -> [SchemaStatement] {

@@ -1,3 +1,5 @@
+import SimplonCore
+
 extension SchemaPlanner {
   /// The step that takes a thing away: its own, or that of what it goes with.
   func dropping(_ id: String) -> Step {

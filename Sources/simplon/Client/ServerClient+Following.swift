@@ -14,6 +14,7 @@ extension ServerClient {
     var failures = 0
     while true {
       var wait = Duration.zero
+      var isDone = false
       do {
         var headers = ["Accept": "text/event-stream"]
         if last > 0 { headers["Last-Event-ID"] = String(last) }
@@ -25,9 +26,11 @@ extension ServerClient {
             failures = 0
             if let id = event.id.flatMap({ Int64($0) }) { last = id }
             try handle(event)
-            if event.kind == "done" { return }
+            // A run that was retried or resumed goes on after it.
+            isDone = event.kind == "done"
           }
         }
+        if isDone { return }
         failures += 1
       } catch let error as Print.Failure {
         throw error

@@ -153,8 +153,8 @@ struct LedgerTests {
       let end = ModelCallEnd(id, reply(input: 7, output: 2))
       try await engine.database.execute(
         """
-        insert into agent_steps (run_id, attempt, step_id, user_id, tool, status, effect, epoch)
-        select id, 1, 'model.1', user_id, 'model', 'running', 'dispatched', 1 from agent_runs
+        insert into agent_steps (run_id, attempt, step_id, user_id, position, tool, status, effect, epoch)
+        select id, 1, 'model.1', user_id, 1, 'model', 'running', 'dispatched', 1 from agent_runs
         """)
       let late = HeldRun(id: claim.held.id, epoch: claim.held.epoch - 1)
       #expect(try await settle(engine, claim, late, end) == 0)

@@ -1,3 +1,4 @@
+import SimplonCluster
 import SimplonPostgres
 import TestSupport
 
