@@ -29,6 +29,16 @@ def postgres_programs() -> pathlib.Path:
     return pathlib.Path(found).parent
 
 
+def programs(version: str) -> pathlib.Path:
+    """The folder of a PostgreSQL's programs: Debian's, or 18, which has pgvector too."""
+    if version == "Debian's":
+        return postgres_programs()
+    found = os.environ.get("SIMPLON_POSTGRES_18_BIN")
+    if not found and not os.environ.get("CI"):
+        pytest.skip("SIMPLON_POSTGRES_18_BIN names no PostgreSQL 18; scripts/test downloads one")
+    return pathlib.Path(found)
+
+
 class Server:
     """A PostgreSQL of one's own, for what `simplon dev` would look after by itself.
 

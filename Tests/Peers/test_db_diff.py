@@ -8,7 +8,7 @@ import uuid
 
 import psycopg
 import pytest
-from server import Server, postgres_programs
+from server import Server, postgres_programs, programs
 from stack import clean_environment, folder, simplon
 
 WANTED = """
@@ -29,15 +29,6 @@ create table public.people (id bigint generated always as identity primary key, 
 insert into public.people (name, old) values ('Ada', 1);
 create view public.names as select name from public.people;
 """
-
-
-def programs(version: str) -> pathlib.Path:
-    if version == "Debian's":
-        return postgres_programs()
-    found = os.environ.get("SIMPLON_POSTGRES_18_BIN")
-    if not found and not os.environ.get("CI"):
-        pytest.skip("SIMPLON_POSTGRES_18_BIN names no PostgreSQL 18; scripts/test downloads one")
-    return pathlib.Path(found)
 
 
 @pytest.fixture(params=["Debian's", "18"], scope="module")

@@ -40,23 +40,28 @@ def rows(database, run: str) -> list:
     return [database.execute(query.format(table, column), (run,)).fetchone()[0] for table, column in held]
 
 
-def fields(document: dict, path: str) -> dict[str, dict]:
-    """The fields of the operation that asks for one thing by its id, by name; empty where a path has none."""
+# What an action needs beside the run, before anybody looks whose that is.
+NEEDED = {"respond": {"step_id": "a", "decision": "approve"}}
+
+
+def variants(document: dict, path: str) -> list[dict[str, dict]]:
+    """The fields of each form of the operation that asks for one thing by its id, by name; none where a path has none."""
     operation = document["paths"][path].get("post", {})
-    found = {field["name"]: field["schema"] for field in operation.get("parameters", []) if field["in"] == "path"}
+    in_path = {field["name"]: field["schema"] for field in operation.get("parameters", []) if field["in"] == "path"}
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    found = []
     for reference in body.get("oneOf", [body] if body else []):
         names = document["components"]["schemas"][reference["$ref"].rpartition("/")[2]]["properties"]
-        if found or not names.keys().isdisjoint(IDS):
-            found |= names
-    return found
+        if in_path or not names.keys().isdisjoint(IDS):
+            found.append(in_path | names)
+    return found or ([in_path] if in_path else [])
 
 
 def values(schema: dict) -> list:
     """What a field may be, as far as that is a choice, or the ends of its range."""
     if "anyOf" in schema:
         return [value for one in schema["anyOf"] for value in values(one)]
-    if schema["type"] == "boolean":
+    if schema.get("type") == "boolean":
         return [True, False]
     return schema.get("enum", []) + [schema[end] for end in ("minimum", "maximum") if end in schema]
 
@@ -66,8 +71,9 @@ def requests(document: dict) -> Iterator[tuple[str, str, dict]]:
     for path, operations in document["paths"].items():
         if path.startswith("/api/"):
             continue  # test_registry.py asks there
-        if known := fields(document, path):
-            needed = [{"action": action} for action in values(known.pop("action"))] if "action" in known else [{}]
+        for known in variants(document, path):
+            actions = values(known.pop("action")) if "action" in known else []
+            needed = [{"action": action} | NEEDED.get(action, {}) for action in actions] or [{}]
             more = [{name: value} for name, schema in known.items() if name not in IDS for value in values(schema)]
             everything = {name: True for name in known if name.startswith("include_")}
             more += [{}, everything] if everything else [{}]
@@ -99,9 +105,10 @@ def test_the_document_names_every_way_to_ask_for_a_run(document):
     runs = {f"/agent/{name}" for name in ("execute", "status", "logs", "logs/ticket", "why", "artifacts/{id}")}
     functions = {f"/functions/v1/agent-{name}" for name in ("execute", "status", "logs")}
     assert {(method, path) for path in runs | functions for method in ("get", "post")} <= found
-    lists = ("steps", "logs", "messages", "artifacts")
+    lists = ("steps", "logs", "messages", "artifacts", "snapshots")
     more = [{f"include_{name}": True} for name in lists] + [{f"include_{name}": True for name in lists}, {}]
-    needed = {"execute": [{"action": word} for word in ("start", "stop", "retry", "resume")], "status": more}
+    words = ("start", "stop", "retry", "resume", "respond", "fork", "snapshot")
+    needed = {"execute": [{"action": word} | NEEDED.get(word, {}) for word in words], "status": more}
     needed["logs"] = [{"mode": "stream"}, {"mode": "poll"}, {"level": "debug"}, {"after": 0}]
     for name, wanted in needed.items():
         for path in (f"/agent/{name}", f"/functions/v1/agent-{name}"):

@@ -1,15 +1,18 @@
 """What runs remember, and what becomes of typed tasks' results: the real program, with a model server and a judge."""
 
+import dataclasses
 import http.server
 import json
+import shutil
 import threading
 
 import psycopg
 import pytest
-from agent import noop, someone
+from agent import Caller, noop, someone, token
 from prompts import begin, clever, model  # fixtures
 from prompts import call, plan
-from stack import Stack, wait_for
+from server import SECRET, Server, prepare, programs, serve
+from stack import Stack, folder, free_port, wait_for
 from test_rls_probe import become
 
 pytest_plugins = ["model_fixtures"]
@@ -94,14 +97,39 @@ def owner(house):
         yield connection
 
 
-@pytest.fixture
-def vectors(owner):
-    """The schema of pgvector."""
-    if owner.execute("select simplon.has_vectors()").fetchone() == (False,):
-        pytest.skip("this machine's PostgreSQL has no pgvector (Debian: postgresql-15-pgvector)")
-    return owner.execute(
-        "select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where extname = 'vector'"
-    ).fetchone()[0]
+@dataclasses.dataclass
+class VectorHouse:
+    """A server on a database with pgvector."""
+
+    server: Server
+    url: str
+
+    def caller(self) -> Caller:
+        person = someone()
+        return Caller(self.url, token(SECRET, f"{self.url}/auth/v1", person), person)
+
+    def ask(self, question: str, *values):
+        with psycopg.connect(self.server.url(), autocommit=True) as owner:
+            return owner.execute(question, values).fetchone()[0]
+
+
+@pytest.fixture(scope="module")
+def vectors(models):
+    home, port = folder(), free_port()
+    server, process = Server(home, programs=programs("18")), None
+    models.put("embeddings", {"text": "unused"})
+    try:
+        prepare(server, home)
+        settings = {"SIMPLON_EMBEDDINGS_URL": f"{models.url}/v1/", "SIMPLON_EMBEDDINGS_KEY": "embeddings"}
+        process = serve("api,worker", server, home, port, **settings)
+        house = VectorHouse(server, f"http://127.0.0.1:{port}")
+        wait_for("the server", lambda: house.caller().http.get("/ready").status_code == 200)
+        yield house
+    finally:
+        if process:
+            process.stop()
+        server.stop()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def test_a_run_remembers_for_the_next_one_of_its_owner_alone(ada, eve):
@@ -166,12 +194,11 @@ def test_without_pgvector_a_search_is_by_words_and_says_so(house, owner):
     caller.http.close()
 
 
-def test_with_pgvector_a_memory_is_found_by_its_vector(house, owner, vectors):
-    caller = house.caller()
+def test_with_pgvector_a_memory_is_found_by_its_vector(vectors):
+    caller = vectors.caller()
     first = caller.finished(steps(("put", {"key": "k", "content": "red"}), ("put", {"key": "other", "content": "x"})))
     assert first["status"] == "completed"
-    waiting = "select count(*) from simplon.memory_queue"
-    wait_for("the vectors", lambda: owner.execute(waiting).fetchone() == (0,))
+    wait_for("the vectors", lambda: vectors.ask("select count(*) from simplon.memory_queue") == 0)
     found = caller.output(caller.finished(steps(("search", {"query": "k\nred"}))), "s0")
     assert found["search"] == "vectors" and "why" not in found
     assert [one["key"] for one in found["items"]] == ["k", "other"]
@@ -179,15 +206,17 @@ def test_with_pgvector_a_memory_is_found_by_its_vector(house, owner, vectors):
     caller.http.close()
 
 
-def test_with_pgvector_match_tasks_finds_the_caller_s_own_tasks_and_no_others(house, owner, vectors):
+def test_with_pgvector_match_tasks_finds_the_caller_s_own_tasks_and_no_others(vectors):
     person, other = someone(), someone()
+    schema = vectors.ask("select extnamespace::regnamespace::text from pg_extension where extname = 'vector'")
     one = "(select array_agg((n = %s)::int::real order by n) from generate_series(1, 1536) n)"
     for user, title, place in ((person, "first", 1), (person, "second", 2), (other, "foreign", 1)):
-        owner.execute(
-            f"insert into public.tasks (user_id, title, embedding) values (%s, %s, {one})", (user, title, place)
+        vectors.ask(
+            f"insert into public.tasks (user_id, title, embedding) values (%s, %s, {one}) returning 1",
+            *(user, title, place),
         )
-    query = f"select title, similarity from public.match_tasks({one}::{vectors}.vector, 0.5, 10)"
-    with psycopg.connect(house.login("simplon_api")) as connection:
+    query = f"select title, similarity from public.match_tasks({one}::{schema}.vector, 0.5, 10)"
+    with psycopg.connect(vectors.server.url("simplon_api")) as connection:
         become(connection, "authenticated", person)
         assert connection.execute(query, (1,)).fetchall() == [("first", 1.0)]
         connection.rollback()

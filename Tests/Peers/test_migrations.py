@@ -6,7 +6,7 @@ import shutil
 
 import psycopg
 import pytest
-from server import Server, postgres_programs
+from server import Server, postgres_programs, programs
 from stack import folder, simplon
 
 TABLES = (
@@ -45,15 +45,6 @@ alter table supabase_migrations.schema_migrations owner to postgres;
 create publication supabase_realtime;
 alter publication supabase_realtime owner to postgres;
 """
-
-
-def programs(version: str) -> pathlib.Path:
-    if version == "Debian's":
-        return postgres_programs()
-    found = os.environ.get("SIMPLON_POSTGRES_18_BIN")
-    if not found and not os.environ.get("CI"):
-        pytest.skip("SIMPLON_POSTGRES_18_BIN names no PostgreSQL 18; scripts/test downloads one")
-    return pathlib.Path(found)
 
 
 @pytest.fixture(params=["Debian's", "18"], scope="module")
