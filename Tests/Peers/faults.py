@@ -1,222 +1,155 @@
-"""A small house of processes that can be hurt at an exact point: one PostgreSQL, one API, two workers.
-
-The points are triggers that take a shared advisory lock. As long as nobody holds it, they do nothing. A test that holds
-it stops the engine's transaction inside that point, hurts somebody, and lets go.
-"""
+"""What the fault tests do to whoever is caught at a point: `strike` is the one way in."""
 
 import contextlib
 import os
 import pathlib
-import random
-import shutil
 import signal
-import threading
 import time
-from collections.abc import Iterator
+import typing
 
+import httpx
 import psycopg
-from agent import Caller, someone, token
-from server import SECRET, Server, prepare, serve
-from stack import Process, folder, free_port, wait_for
+from duplicates import deliver_again
+from house import LEASE, House
+from server import descendants
+from stack import PROGRAM, free_port, is_alive, wait_for
 
-LEASE = 1.0  # seconds
-KEYS = {"claim": 1, "dispatch": 2, "result": 3, "flush": 4}
-POINTS = """
-create schema probe;
-create function probe.pass() returns trigger language plpgsql as $$
-begin
-  perform pg_catalog.pg_advisory_xact_lock_shared(4242, tg_argv[0]::integer);
-  return null;
-end $$;
-create trigger probe_claim after delete on public.agent_task_queue for each row execute function probe.pass(1);
-create trigger probe_begin after insert on public.agent_steps for each row
-  when (new.effect = 'dispatched') execute function probe.pass(2);
-create trigger probe_dispatch after update on public.agent_steps for each row
-  when (new.effect = 'dispatched' and old.effect is distinct from 'dispatched') execute function probe.pass(2);
-create trigger probe_result after update on public.agent_steps for each row
-  when (new.effect = 'settled' and old.effect is distinct from 'settled') execute function probe.pass(3);
-create trigger probe_flush after insert on public.agent_task_logs for each row
-  when (new.kind = 'log') execute function probe.pass(4);
-"""
+if typing.TYPE_CHECKING:
+    from case import Case
+    from stack import Process
 
-
-def new_tag() -> str:
-    """A name for one run's sandboxes; with a step's name behind it, it fits into the kernel's 15 bytes."""
-    return f"p{random.getrandbits(40):010x}"
-
-
-def plan(tag: str) -> dict:
-    """A diamond of four steps. Each is a process with a name of its own from its first line on, and leaves a file."""
-
-    def step(name: str, needs: list[str]) -> dict:
-        code = (
-            f"open('/proc/self/comm', 'w').write('{tag}-{name}')\n"
-            f"import pathlib, time\nseen = sorted(str(p) for p in pathlib.Path('.').glob('*.txt'))\n"
-            f"for n in range(20): print('{name}', n, flush=True)\n"
-            f"pathlib.Path('{name}.txt').write_text(' '.join(seen))\n"
-            f"time.sleep(0.4)\n"
-        )
-        return {"id": name, "tool": "python", "needs": needs, "with": {"code": code}, "timeout": "30s"}
-
-    steps = [step("s0", []), step("s1", ["s0"]), step("s2", ["s0"]), step("s3", ["s1", "s2"])]
-    read = {"id": "read", "tool": "shell", "needs": ["s3"], "with": {"command": "cat s0.txt s1.txt s2.txt s3.txt"}}
-    return {"steps": [*steps, read], "output": "${{ steps.read.output.stdout }}"}
-
-
-RESULT = "s0.txts0.txts0.txt s1.txt s2.txt"
-STEPS = ("s0", "s1", "s2", "s3")
-
-
-class Sandboxes(threading.Thread):
-    """Counts, a hundred times a second, how many sandboxes work on each step at that moment."""
-
-    def __init__(self, tag: str):
-        super().__init__(daemon=True)
-        self.tag, self.most, self.started, self.done = (
-            tag,
-            dict.fromkeys(STEPS, 0),
-            dict.fromkeys(STEPS, 0),
-            threading.Event(),
-        )
-        self.seen: set[int] = set()
-
-    def now(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                name, _, rest = path.read_text(errors="replace").partition("(")[2].rpartition(")")
-                # One that has ended and was not yet collected keeps its name and does no harm.
-                if name.startswith(self.tag) and rest.split()[0] not in "ZX":
-                    found.setdefault(name.removeprefix(self.tag + "-"), []).append(int(path.parent.name))
-        return found
-
-    def run(self) -> None:
-        while not self.done.wait(0.01):
-            for step, pids in self.now().items():
-                self.most[step] = max(self.most[step], len(pids))
-                self.started[step] += len(set(pids) - self.seen)
-                self.seen.update(pids)
-
-    def close(self) -> None:
-        self.done.set()
-        self.join()
-
-
-class House:
-    """PostgreSQL, an API server and two workers."""
-
-    def __init__(self):
-        self.home = folder()
-        self.server = Server(self.home)
-        self.api_port = free_port()
-        self.workers: list[Process] = []
-        self.api: Process | None = None
-        try:
-            self._furnish()
-        except BaseException:
-            self.close()  # nobody else can
-            raise
-
-    def _furnish(self) -> None:
-        prepare(self.server, self.home)
-        with self.connect() as owner:
-            owner.execute(POINTS)
-        self.api = self.start("api")
-        self.workers = [self.start("worker"), self.start("worker")]
-        person = someone()
-        issuer = f"http://127.0.0.1:{self.api_port}/auth/v1"
-        self.caller = Caller(f"http://127.0.0.1:{self.api_port}", token(SECRET, issuer, person), person)
-        wait_for("the API", lambda: self.caller.http.get("/ready").status_code == 200)
-        wait_for("both workers", lambda: self.count("simplon.workers where alive_until > clock_timestamp()") >= 2)
-
-    def start(self, role: str) -> Process:
-        """One `simplon serve`; a worker that was killed is replaced by a new one, as by any supervisor."""
-        return serve(role, self.server, self.home, self.api_port, SIMPLON_LEASE=f"{LEASE:g}s")
-
-    def connect(self) -> psycopg.Connection:
-        return psycopg.connect(self.server.url(), autocommit=True)
-
-    def count(self, what: str, *values) -> int:
-        with self.connect() as owner:
-            return owner.execute(f"select count(*) from {what}", values).fetchone()[0]
-
-    def worker_of(self, port: int) -> Process:
-        """Whose connection to PostgreSQL comes from that local port."""
-        inode = next(
-            fields[9]
-            for fields in map(str.split, pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
-            if int(fields[1].partition(":")[2], 16) == port and int(fields[2].partition(":")[2], 16) == self.server.port
-        )
-        for worker in self.workers:
-            for descriptor in pathlib.Path(f"/proc/{worker.popen.pid}/fd").glob("*"):
-                with contextlib.suppress(OSError):
-                    if os.readlink(descriptor) == f"socket:[{inode}]":
-                        return worker
-        raise LookupError(f"no worker talks from port {port}")
-
-    @contextlib.contextmanager
-    def held(self, point: str) -> Iterator["Trap"]:
-        """Holds a point: whoever reaches it next, waits there."""
-        with self.connect() as owner:
-            owner.execute("select pg_advisory_lock(4242, %s)", (KEYS[point],))
-            trap = Trap(self, owner, KEYS[point])
-            yield trap
-            trap.release()
-
-    def mend(self) -> None:
-        """Everybody runs again, whatever happened."""
-        if not self.server.runs:
-            self.server.start()
-        for place, worker in enumerate(self.workers):
-            worker.send(signal.SIGCONT)
-            if worker.popen.poll() is not None:
-                self.workers[place] = self.start("worker")
-
-    def close(self) -> None:
-        try:
-            for process in (*self.workers, self.api):
-                if process and process.popen.poll() is None:
-                    process.stop()
-        finally:
-            self.server.stop()
-            shutil.rmtree(self.home, ignore_errors=True)
-
-
-class Trap:
-    """A point that is held."""
-
-    def __init__(self, house: House, owner: psycopg.Connection, key: int):
-        self.house, self.owner, self.key = house, owner, key
-
-    def caught(self, patience: float = 30) -> tuple[int, Process]:
-        """Waits for somebody; gives the server process it waits in and the worker whose it is."""
-
-        def look():
-            return self.owner.execute(
-                """select l.pid, a.client_port from pg_locks l join pg_stat_activity a on a.pid = l.pid
-                where l.locktype = 'advisory' and l.classid = 4242 and l.objid = %s and not l.granted""",
-                (self.key,),
-            ).fetchone()
-
-        backend, port = wait_for("somebody at the point", look, patience, pause=0.002)
-        return backend, self.house.worker_of(port)
-
-    def release(self, backend: int | None = None) -> None:
-        """Lets go; with a server process, waits until its transaction has ended."""
-        if self.owner.closed or self.owner.broken:
-            return
-        transaction = "select xact_start from pg_stat_activity where pid = %s"
-        begun = self.owner.execute(transaction, (backend,)).fetchone() if backend else None
-        try:
-            self.owner.execute("select pg_advisory_unlock_all()")
-        except psycopg.OperationalError:
-            return  # the server that held it was killed, and with it the lock
-        if begun:
-            wait_for(
-                "the commit", lambda: self.owner.execute(transaction, (backend,)).fetchone() != begun, 10, pause=0.001
-            )
+# When it happens to a transaction: it is undone; it is committed and who made it never hears of it; it is committed.
+MOMENTS = ("undone", "unseen", "done")
+GUARD = 3.0  # seconds within which a sandbox ends whose worker is gone or has lost its lease, on a busy machine
 
 
 def at_rest(lease: float = LEASE) -> None:
     """Long enough for a lease to have ended and for somebody else to have taken the run."""
-    time.sleep(3 * lease)
+    time.sleep(1.5 * lease)
+
+
+def strike(case: "Case", trap) -> None:
+    """Puts the case's fault to whoever waits at the trap, and lets go of it."""
+    STRIKES[case.fault](case.house, case, trap)
+
+
+def let_go(trap, moment: str) -> None:
+    """Undoes the transaction, or lets it be committed."""
+    if moment == "undone":
+        trap.undo()
+    else:
+        trap.release()
+
+
+def kill(house: House, case: "Case", trap) -> None:
+    if case.moment == "done":
+        trap.finish()
+    sandboxes = sandboxes_of(trap.process)
+    trap.process.kill()
+    let_go(trap, case.moment)
+    wait_for("the sandboxes of a killed worker to end", lambda: not any(map(is_alive, sandboxes)), GUARD)
+
+
+def pause(house: House, case: "Case", trap) -> None:
+    """What it writes after an unseen commit is on its way all the time, and arrives just when another has its run."""
+    if case.moment != "undone":
+        trap.finish()
+    if case.moment == "unseen":
+        house.relay.hold(house.ports(trap.process, house.relay.port))
+        time.sleep(LEASE / 2)
+    trap.process.send(signal.SIGSTOP)
+    held = dict(case.ask_database("select run_id, epoch from simplon.run_state where worker is not null"))
+    if case.moment == "undone":
+        trap.undo()
+
+    def is_taken_up() -> bool:
+        now = case.ask_database("select run_id, epoch from simplon.run_state where worker is not null")
+        return any(epoch > held.get(run, epoch) for run, epoch in now)
+
+    with contextlib.suppress(TimeoutError):  # it may have had none
+        wait_for("another worker to have its run", is_taken_up, 2 * LEASE, pause=0.005)
+    house.relay.release()
+    wait_for("the sandboxes of a paused worker to end", lambda: not sandboxes_of(trap.process), GUARD)
+    trap.process.send(signal.SIGCONT)
+
+
+def sandboxes_of(worker: "Process") -> list[int]:
+    """The processes of its sandboxes; a guard, which may wait for its worker, is none."""
+
+    def is_sandbox(pid: int) -> bool:
+        try:
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return is_alive(pid) and PROGRAM.encode() not in words and b"__guard" not in words
+
+    return list(filter(is_sandbox, descendants(worker.popen.pid)))
+
+
+def kill_postgres(house: House, case: "Case", trap) -> None:
+    if case.moment == "done":
+        trap.finish()
+    house.server.kill()
+    trap.release()
+    house.server.start()
+
+
+def cut(house: House, case: "Case", trap) -> None:
+    trap.cut()
+    let_go(trap, case.moment)
+
+
+def step_clock(house: House, case: "Case", trap) -> None:
+    """One worker's clock, or those of all where no worker is at the point; back again when all is mended."""
+    jump = case.chance.choice(("+300", "-300"))
+    for worker in [trap.process] if trap.process in house.workers else house.workers:
+        worker.clock.write_text(jump + "\n")
+    trap.release()
+    at_rest()
+
+
+def fill_disk(house: House, case: "Case", trap) -> None:
+    place = case.chance.choice(("postgres", "data/files"))
+    fill(house, place)
+    if place == "postgres":
+        # Until the database has noticed: it can extend no table, or it could not go on with its log and fell.
+        with contextlib.suppress(psycopg.Error), house.connect() as owner:
+            for _ in range(1000):
+                owner.execute("insert into probe.filler select repeat(md5(n::text), 30) from generate_series(1, 999) n")
+    trap.release()
+    at_rest()
+
+
+def fill(house: House, place: str) -> None:
+    with (house.home / place / "filler").open("wb") as filler:
+        size, end = 1 << 20, 0
+        while size >= 4096:
+            try:
+                os.posix_fallocate(filler.fileno(), end, size)
+                end += size
+            except OSError:  # no more of that size
+                size //= 4
+
+
+def deliver_twice(house: House, case: "Case", trap) -> None:
+    deliver_again(case, trap)
+
+
+def start_second(house: House, case: "Case", trap) -> None:
+    """A whole server more; the runs may go on with it."""
+    guest = house.start("api,worker", free_port())
+    house.guests.append(guest)
+    wait_for("it", lambda: httpx.get(f"http://127.0.0.1:{guest.port}/ready").status_code == 200)
+    trap.release()
+
+
+STRIKES = {
+    "kill": kill,
+    "pause": pause,
+    "postgres": kill_postgres,
+    "cut": cut,
+    "clock": step_clock,
+    "disk": fill_disk,
+    "duplicate": deliver_twice,
+    "second": start_second,
+}

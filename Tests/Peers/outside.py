@@ -1,4 +1,4 @@
-"""An HTTP server outside, for the tool `http` to call: it tells what it was asked, redirects, and keeps quiet."""
+"""An HTTP server outside, for the tool `http` to call: it tells what it was asked, redirects, waits, repeats itself."""
 
 import http.server
 import json
@@ -12,6 +12,8 @@ class Outside:
     def __init__(self):
         self.asked: list[dict] = []
         self.go_on = threading.Event()
+        self.gates: dict[str, threading.Event] = {}  # a request for such a path is answered when its gate is open
+        self.twice: set[str] = set()  # such a path's answer is sent twice
         outside = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -26,6 +28,8 @@ class Outside:
                     "query": url.query,
                     "headers": {name.lower(): value for name, value in self.headers.items()},
                     "body": body.decode(),
+                    "port": self.client_address[1],
+                    "connection": self.connection,
                 }
                 outside.asked.append(request)
                 first = len([one for one in outside.asked if one["path"] == url.path]) == 1
@@ -39,7 +43,11 @@ class Outside:
                     return self.say(200, bytes(range(256)))
                 if url.path.startswith("/hold") and first:
                     outside.go_on.wait(120)
-                self.say(200, json.dumps(request).encode(), **{"Content-Type": "application/json"})
+                if gate := outside.gates.get(url.path):
+                    gate.wait(120)
+                told = {name: value for name, value in request.items() if name not in ("port", "connection")}
+                for _ in range(2 if url.path in outside.twice else 1):
+                    self.say(200, json.dumps(told).encode(), **{"Content-Type": "application/json"})
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
@@ -69,6 +77,7 @@ class Outside:
         return [one for one in self.asked if one["path"] == path]
 
     def close(self) -> None:
-        self.go_on.set()
+        for gate in (self.go_on, *self.gates.values()):
+            gate.set()
         self.server.shutdown()
         self.server.server_close()

@@ -8,20 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from agent import Caller
-from faults import KEYS, House
+from house import House
 from model_server import ModelServer
-from server import serve
-from stack import Process, Stack, wait_for
+from stack import Stack, wait_for
 
 ANTHROPIC, OPENAI = "anthropic/first-model", "openai/first-model"
 KEY = "key-of-the-tests"
 LISTS = ("steps", "logs", "messages", "artifacts")
-KEYS.update(assistant=5, tool=6)  # more points of the house: what a model said, and that its calls have their results
-POINTS = "".join(
-    f"""create trigger probe_{role} after insert on public.agent_messages for each row
-      when (new.role = '{role}') execute function probe.pass({KEYS[role]});"""
-    for role in ("assistant", "tool")
-)
 
 
 # Configuration
@@ -36,19 +29,6 @@ def settings(models: ModelServer, *names: str, **keys: str) -> dict[str, str]:
     if "openai" in asked:
         found |= {"OPENAI_BASE_URL": f"{models.url}/v1", "OPENAI_API_KEY": keys.get("openai", KEY)}
     return found
-
-
-class PromptHouse(House):
-    """A house whose workers ask a model, and can be held while they write down what came of it."""
-
-    def __init__(self, **more: str):
-        self.more = more
-        super().__init__()
-        with self.connect() as owner:
-            owner.execute(POINTS)
-
-    def start(self, role: str) -> Process:
-        return serve(role, self.server, self.home, self.api_port, SIMPLON_LEASE="1s", **self.more)
 
 
 # What models say
@@ -325,9 +305,9 @@ def pair(request, models) -> Iterator[Pair]:
 
 
 @pytest.fixture(scope="module")
-def prompt_house(models) -> Iterator[PromptHouse]:
+def prompt_house(models) -> Iterator[House]:
     """A house whose workers have a model."""
-    house = PromptHouse(**settings(models, ANTHROPIC))
+    house = House(**settings(models, ANTHROPIC))
     try:
         yield house
     finally:

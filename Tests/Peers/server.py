@@ -51,6 +51,7 @@ class Server:
         durable: bool = False,
         programs: pathlib.Path | None = None,
         superuser: str = "postgres",
+        options: tuple[str, ...] = (),
     ):
         self.home, self.port, self.programs = home, free_port(), programs or postgres_programs()
         self.superuser = superuser
@@ -59,7 +60,7 @@ class Server:
         self.popen: subprocess.Popen | None = None
         secret = home / "password"
         secret.write_text(self.password)
-        self.data.mkdir()
+        self.data.mkdir(exist_ok=True)  # it may be a disk of its own
         if os.getuid() == 0:  # PostgreSQL refuses to run as root
             self.user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
             owner = pwd.getpwnam("postgres")
@@ -77,6 +78,7 @@ class Server:
             "--locale=C.UTF-8",
             "--no-sync",
             "--no-instructions",
+            *options,
         ]
         subprocess.run(
             command, check=True, cwd="/", stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=PATIENCE
@@ -129,8 +131,21 @@ def prepare(server: Server, home: pathlib.Path, **settings: str) -> None:
         owner.execute(statements)
 
 
-def serve(role: str, server: Server, home: pathlib.Path, api_port: int, **settings: str) -> Process:
-    """One `simplon serve` on a database that is prepared; a setting beats what the tests have otherwise."""
+def serve(
+    role: str,
+    server: Server,
+    home: pathlib.Path,
+    api_port: int,
+    port: int | None = None,
+    launcher: tuple[str, ...] = (),
+    **settings: str,
+) -> Process:
+    """One `simplon serve` on a database that is prepared; a setting beats what the tests have otherwise.
+
+    It listens on `port`; where none is given, on that of the API if it is one, else on a free one. A launcher is a
+    program that becomes it.
+    """
+    port = port if port is not None else api_port if "api" in role else 0
     usual = {
         "DATABASE_URL": server.url(),
         "SIMPLON_API_PASSWORD": server.password,
@@ -143,7 +158,7 @@ def serve(role: str, server: Server, home: pathlib.Path, api_port: int, **settin
     }
     environment = clean_environment(**usual | settings)
     log = home / f"{role}-{len(list(home.glob('*.log')))}.log"
-    return Process(["serve", "--roles", role, "--port", str(api_port if "api" in role else 0)], log, environment, home)
+    return Process(["serve", "--roles", role, "--port", str(port)], log, environment, home, launcher)
 
 
 def descendants(pid: int) -> list[int]:

@@ -73,12 +73,20 @@ def wait_for(what: str, check, patience: float = PATIENCE, pause: float = 0.02):
 class Process:
     """One running program of ours, its standard output by line and its log in a file."""
 
-    def __init__(self, arguments: list[str], log: pathlib.Path, env: dict[str, str], cwd: pathlib.Path | None = None):
+    def __init__(
+        self,
+        arguments: list[str],
+        log: pathlib.Path,
+        env: dict[str, str],
+        cwd: pathlib.Path | None = None,
+        launcher: tuple[str, ...] = (),
+    ):
         self.log = log
         self.lines: queue.Queue[str | None] = queue.Queue()
         with log.open("ab") as errors:
+            command = [*launcher, PROGRAM, *arguments]
             self.popen = subprocess.Popen(
-                [PROGRAM, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env, cwd=cwd
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env, cwd=cwd
             )
         threading.Thread(target=self._read, daemon=True).start()
 

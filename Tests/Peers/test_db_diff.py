@@ -1,14 +1,12 @@
 """`simplon db diff` on two databases of one server, judged by psycopg."""
 
 import json
-import os
-import pathlib
 import shutil
 import uuid
 
 import psycopg
 import pytest
-from server import Server, postgres_programs, programs
+from server import Server, programs
 from stack import clean_environment, folder, simplon
 
 WANTED = """

@@ -1,130 +1,195 @@
-"""kill -9 of a worker and of PostgreSQL, and SIGSTOP past the lease, at the points where it hurts, on the real program.
+"""The fault matrix on the real program: each fault at each point of a run's life, and what holds after any of it.
 
-After each: the run ends with the right result, nobody wrote with an old lease, no step had two sandboxes at a time, and
-the replayed stream equals the table. SIMPLON_SEED=n repeats the choices of a failed test; SIMPLON_LONG_TESTS=1 tries
-many.
+`cells.py` has the table, `points.py` how a point is held, `faults.py` what is done there, `invariants.py` what holds.
+
+    scripts/test --fault POINT:FAULT                   one cell
+    SIMPLON_SEED=n scripts/test --fault POINT:FAULT    one case of it, as a failure says
+    SIMPLON_WRITE_RESULTS=1 scripts/test --long        more than a thousand cases, written into docs/reliability.md
 """
 
 import concurrent.futures
-import os
+import contextlib
+import queue
 import random
 import signal
+import subprocess
+import threading
+import time
+import uuid
 
 import pytest
 from agent import noop, refused
-from faults import RESULT, STEPS, House, Sandboxes, at_rest, new_tag, plan
-from stack import wait_for
+from case import Case
+from cells import CELLS, FAULTS, KINDS, NONE, POINTS, SEEDS
+from house import House, can_mount
+from invariants import hold
+from prompts import ANTHROPIC, settings
+from results import write_results
+from stack import PROGRAM, wait_for
+from work import NAME, SCRIPT, Sandboxes
 
-SEED = int(os.environ.get("SIMPLON_SEED", "1"))
-SEEDS = range(SEED, SEED + 10) if os.environ.get("SIMPLON_LONG_TESTS") else [SEED]
+pytest_plugins = ["model_fixtures"]
+
+HOUSES = 3  # that are at work at once; each waits most of the time, for a lease to end
+
+
+def build(models, kind: str = "plain", cap: str = "0.60") -> House:
+    """A house whose runs may cost that much, in US dollars; a question costs 0.01, and may cost 0.13."""
+    house = House(kind, **settings(models, ANTHROPIC), SIMPLON_CAP_PER_RUN=cap)
+    with house.connect() as owner:
+        owner.execute("select simplon.set_price(%s, 3, 15)", (ANTHROPIC,))
+    return house
+
+
+class Matrix:
+    """Plays cases in several houses at once; a house in which one failed is not used again."""
+
+    def __init__(self, cells: list[tuple[str, str]], models, sandboxes: Sandboxes):
+        self.models, self.sandboxes, self.left = models, sandboxes, queue.Queue()
+        self.futures = {(cell, seed): concurrent.futures.Future() for cell in cells for seed in SEEDS}
+        # One kind of house after the other, since one of another kind has to be built first.
+        for case in sorted(self.futures, key=lambda case: KINDS.get(case[0][1], "plain")):
+            self.left.put(case)
+        self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(HOUSES)]
+        for thread in self.threads:
+            thread.start()
+
+    def _work(self) -> None:
+        house = None
+        try:
+            while True:
+                (point, fault), seed = case = self.left.get_nowait()
+                begun = time.monotonic()
+                try:
+                    if house and house.kind != KINDS.get(fault, "plain"):
+                        house = house.close()
+                    house = house or build(self.models, KINDS.get(fault, "plain"))
+                    how = hold(Case(house, self.sandboxes, point, fault, seed))
+                    self.futures[case].set_result((how, time.monotonic() - begun))
+                except BaseException as error:
+                    error.add_note(house.tell() if house else "there is no house")
+                    self.futures[case].set_exception(error)
+                    with contextlib.suppress(Exception):  # it may be in any state
+                        house = house and house.close()
+                    house = None
+        except queue.Empty:
+            if house:
+                house.close()
+
+    def close(self) -> None:
+        while not self.left.empty():
+            self.left.get_nowait()
+        for thread in self.threads:
+            thread.join()
 
 
 @pytest.fixture(scope="module")
-def house():
-    house = House()
+def sandboxes():
+    made = Sandboxes()
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def matrix(request, models, sandboxes):
+    """The cells that were asked for; they have begun before their tests do."""
+    asked = [item for item in request.session.items if "matrix" in item.fixturenames]
+    cells = [(item.callspec.params["point"], item.callspec.params["fault"]) for item in asked]
+    cells = [cell for cell in cells if cell[1] != "disk" or can_mount()]
+    models.put(NAME, *SCRIPT)
+    made = Matrix(cells, models, sandboxes)
+    yield made
+    made.close()
+    write_results(made.futures)
+
+
+@pytest.fixture(scope="module")
+def house(models):
+    house = build(models, cap="5")
     try:
         yield house
     finally:
         house.close()
 
 
+@pytest.mark.parametrize(("point", "fault"), CELLS, ids=[":".join(cell) for cell in CELLS])
+def test_the_invariants_hold(matrix, point, fault):
+    if fault == "disk" and not can_mount():
+        pytest.skip("only who may mount can make a small disk")
+    for seed in SEEDS:
+        try:
+            matrix.futures[(point, fault), seed].result()
+        except Exception as error:
+            command = f"SIMPLON_SEED={seed} scripts/test --fault {point}:{fault}"
+            notes = "\n".join(getattr(error, "__notes__", []))
+            raise AssertionError(f"{error}\n{notes}\nThis repeats it: {command}") from error
+
+
+def test_each_point_and_fault_is_in_the_matrix_or_said_to_make_no_sense():
+    assert len(CELLS) + len(NONE) == len(POINTS) * len(FAULTS) and all(NONE.values())
+
+
+# Faults of other kinds
+
+
 @pytest.fixture
-def run(house):
-    """A run that a test may hurt; afterwards everything about it has to hold."""
-    tag = new_tag()
-    sandboxes = Sandboxes(tag)
-    sandboxes.start()
-    made = house.caller.create(plan(tag))
-    yield made
-    house.mend()
-    found = house.caller.wait(made, patience=90)
-    wait_for("the last sandbox to end", lambda: not sandboxes.now(), patience=5)
-    sandboxes.close()
-    holds(house, made, found, sandboxes)
+def hurt(house, sandboxes, models):
+    """Lets something happen to a run, after which all of that holds; gives how it ended."""
+    models.put(NAME, *SCRIPT)
+
+    def play(happen) -> str:
+        case = Case(house, sandboxes, "", "", SEEDS[0])
+
+        def begin() -> None:
+            case.begin()
+            happen(case)
+
+        case.happen = begin
+        return hold(case)
+
+    return play
 
 
-def holds(house: House, run: str, found: dict, sandboxes: Sandboxes) -> None:
-    """What must be true whatever happened."""
-    assert found["status"] == "completed", found
-    assert "".join(found["result"].split("\n")).strip() == RESULT, found["result"]
-    assert max(sandboxes.most.values()) == 1, f"two sandboxes for one step at a time: {sandboxes.most}"
-    assert all(sandboxes.started[step] >= 1 for step in STEPS), sandboxes.started
-
-    with house.connect() as owner:
-        rows = owner.execute(
-            "select seq, kind, payload from public.agent_task_logs where run_id = %s order by seq", (run,)
-        ).fetchall()
-        steps = owner.execute(
-            "select step_id, status, effect from public.agent_steps where run_id = %s", (run,)
-        ).fetchall()
-        next_seq, worker = owner.execute(
-            "select next_seq, worker from simplon.run_state where run_id = %s", (run,)
-        ).fetchone()
-        queued = owner.execute("select count(*) from public.agent_task_queue where run_id = %s", (run,)).fetchone()[0]
-    assert [seq for seq, _, _ in rows] == list(range(1, next_seq)), "a number is missing or was used twice"
-    assert [kind for _, kind, _ in rows].count("done") == 1 and rows[-1][1] == "done", (
-        "something was written after the end"
-    )
-    assert worker is None and queued == 0, "nobody holds or waits for a finished run"
-    assert {(status, effect) for _, status, effect in steps} == {("completed", "settled")}, steps
-    ended = [payload["step_id"] for _, kind, payload in rows if kind == "step" and payload.get("status") == "completed"]
-    assert sorted(ended) == sorted([*STEPS, "read"]), f"a step was settled twice, or with an old lease: {ended}"
-
-    streamed = house.caller.stream(run)
-    assert [(event.id, event.kind) for event in streamed] == [(seq, kind) for seq, kind, _ in rows]
-    for event, (_, _, payload) in zip(streamed, rows, strict=True):
-        assert event.json["payload"] == payload
-    assert [row["seq"] for row in house.caller.all_logs(run, page=7)] == [seq for seq, _, _ in rows]
-
-
-def settled(house: House, run: str, count: int) -> None:
+def settled(case: Case, count: int) -> None:
     """Waits until that many steps have ended."""
     condition = "public.agent_steps where run_id = %s and effect = 'settled'"
-    wait_for(f"{count} settled steps", lambda: house.count(condition, run) >= count, patience=60)
+    wait_for(f"{count} settled steps", lambda: case.house.count(condition, case.run) >= count, patience=60)
 
 
-def test_with_no_fault_at_all(house, run):
-    house.caller.wait(run)
+def test_with_no_fault_at_all(hurt):
+    assert hurt(lambda case: None) == "completed"
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("moment", ["inside its transaction", "after its commit"])
-@pytest.mark.parametrize("point", ["claim", "dispatch", "result", "flush"])
-@pytest.mark.parametrize(
-    "fault", ["the worker is killed", "the worker is paused past its lease", "PostgreSQL is killed"]
-)
-def test_nothing_is_lost_or_done_twice_when(fault, point, moment, seed, house, run):
-    chance = random.Random(f"{seed} {fault} {point} {moment}")
-    if point == "claim":
-        # The run is claimed at once; hold the next claim of it: the one after a worker gave up.
-        settled(house, run, chance.randint(0, 2))
-        with house.held("claim") as trap:
-            for worker in house.workers:
-                if house.count("simplon.run_state where run_id = %s and worker is not null", run):
-                    worker.kill()
-            house.mend()
-            strike(house, trap, fault, moment)
-    else:
-        settled(house, run, chance.randint(0, 2))
-        with house.held(point) as trap:
-            strike(house, trap, fault, moment)
+def test_a_worker_that_is_asked_to_end_hands_its_run_on(hurt):
+    def end(case: Case) -> None:
+        settled(case, 1)
+        assert case.house.workers[0].stop() == 0
+
+    assert hurt(end) == "completed"
 
 
-def strike(house: House, trap, fault: str, moment: str) -> None:
-    backend, worker = trap.caught()
-    if moment == "after its commit":
-        trap.release(backend)
-    if fault == "the worker is killed":
-        worker.kill()
-    elif fault == "PostgreSQL is killed":
-        house.server.kill()
-        house.server.start()
-    else:
-        worker.send(signal.SIGSTOP)
-        trap.release()
-        at_rest()
-        worker.send(signal.SIGCONT)
-    trap.release()
+def test_both_workers_killed_again_and_again(hurt):
+    chance = random.Random(SEEDS[0])
+
+    def kill(case: Case) -> None:
+        for _ in range(6):
+            time.sleep(chance.uniform(0.1, 0.6))
+            chance.choice(case.house.workers).kill()
+            case.house.mend()
+
+    assert hurt(kill) in ("completed", "unknown")
+
+
+def test_a_stopped_run_is_over_even_when_its_worker_is_paused(house, hurt):
+    def stop(case: Case) -> None:
+        wait_for("a sandbox", lambda: case.sandboxes.now(case.tag), patience=30)
+        for worker in house.workers:
+            worker.send(signal.SIGSTOP)
+        assert case.stop().json()["status"] == "cancelled"
+        wait_for("the guard to end a paused worker's sandbox", lambda: not case.sandboxes.now(case.tag), patience=10)
+
+    assert hurt(stop) == "cancelled"
 
 
 def test_while_postgresql_is_away_callers_are_told_to_come_back_and_then_are_served(house):
@@ -158,30 +223,17 @@ def test_while_postgresql_is_away_callers_are_told_to_come_back_and_then_are_ser
     assert {failed[answer.headers["x-request-id"]] for answer in answers} == {"database.unavailable"}
 
 
-def test_a_worker_that_is_asked_to_end_hands_its_run_on(house, run):
-    settled(house, run, 1)
-    holder = next(worker for worker in house.workers if worker.popen.poll() is None)
-    assert holder.stop() == 0
+def test_a_sandbox_that_outlives_its_lease_is_counted(house):
+    """Its guard says for which run it stands; this one stands for none."""
 
+    def counted() -> float:
+        return house.metrics("simplon_sandboxes_without_lease")
 
-def test_both_workers_killed_again_and_again(house, run):
-    chance = random.Random(SEED)
-    for _ in range(6):
-        at_rest(chance.uniform(0.1, 0.6))
-        chance.choice(house.workers).kill()
-        house.mend()
-
-
-def test_a_stopped_run_is_over_even_when_its_worker_is_paused(house):
-    tag = new_tag()
-    sandboxes = Sandboxes(tag)
-    made = house.caller.create(plan(tag))
-    wait_for("a sandbox", sandboxes.now, patience=30)
-    for worker in house.workers:
-        worker.send(signal.SIGSTOP)
+    command = [PROGRAM, "__guard", str(house.home / "data/work"), f"{uuid.uuid4()}/1"]
+    guard = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
-        assert house.caller.act("stop", made).json()["status"] == "cancelled"
-        wait_for("the guard to end the sandbox of a paused worker", lambda: not sandboxes.now(), patience=10)
+        wait_for("every worker to count it", lambda: counted() == len(house.workers), patience=15)
     finally:
-        house.mend()
-    assert house.caller.wait(made)["status"] == "cancelled"
+        guard.stdin.close()
+        guard.wait(10)
+    wait_for("it to be forgotten", lambda: counted() == 0, patience=15)

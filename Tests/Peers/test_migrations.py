@@ -1,12 +1,10 @@
 """`simplon db` on plain PostgreSQL, old and new, and on a stand-in of a Supabase project."""
 
-import os
-import pathlib
 import shutil
 
 import psycopg
 import pytest
-from server import Server, postgres_programs, programs
+from server import Server, programs
 from stack import folder, simplon
 
 TABLES = (

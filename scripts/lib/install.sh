@@ -9,7 +9,7 @@
 # shellcheck disable=SC2034  # for the scripts
 FOR_BUILD=(pkg-config libpq-dev libseccomp-dev) FOR_RUN=(postgresql bubblewrap python3)
 # shellcheck disable=SC2034
-FOR_TESTS=(pgbouncer openssl procps python3-venv chromium) FOR_BENCHMARKS=(python3-venv wrk)
+FOR_TESTS=(pgbouncer openssl procps python3-venv chromium libfaketime) FOR_BENCHMARKS=(python3-venv wrk)
 
 # Ends the script: 3 is "something could not be reached", as in the command line of Simplon itself.
 cannot() {
@@ -25,6 +25,7 @@ is_there() {
     pkg-config | openssl | wrk | shellcheck | chromium) command -v "$1" >/dev/null ;;
     bubblewrap) command -v bwrap >/dev/null ;;
     procps) command -v pgrep >/dev/null ;;
+    libfaketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
     python3) [ -x /usr/bin/python3 ] ;;
     python3-venv) /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     pgbouncer) command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] ;;

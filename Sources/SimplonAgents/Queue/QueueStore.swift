@@ -67,6 +67,18 @@ struct QueueStore: Sendable {
     )
   }
 
+  /// Which of these are held in their epochs, by whichever worker, with a lease that still runs.
+  func leased(_ runs: [HeldRun]) async throws -> Set<HeldRun> {
+    guard !runs.isEmpty else { return [] }
+    return try Set(
+      await client.query(
+        """
+        select run_id, epoch from simplon.run_state
+        where run_id = any(\(runs.map(\.id))) and worker is not null and lease_until > clock_timestamp()
+        """
+      ).map(HeldRun.init(row:)))
+  }
+
   /// Queues up to a thousand runs that waited for one of these models, or for any; gives them.
   func queuePrompts(for models: [String]) async throws -> [UUID] {
     let reason = SimplonError.Code.modelNotConfigured.rawValue

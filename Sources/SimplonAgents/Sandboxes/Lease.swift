@@ -14,9 +14,11 @@ package final class Lease: Sendable {
   }
 
   private let state = Mutex(State())
+  /// Of what it is the lease; empty where it is nobody's.
+  package let name: String
 
   /// Makes a lease that has run out; extend it before the first use.
-  package init() {}
+  package init(name: String = "") { self.name = name }
 
   /// The clock of every deadline: nanoseconds that go on while the machine sleeps (`CLOCK_BOOTTIME`).
   ///

@@ -91,7 +91,9 @@ package struct Sandbox: Sendable {
     options.teardownSequence = [.send(signal: .terminate, allowedDurationToNextStep: .seconds(1))]
     do {
       let result = try await Subprocess.run(
-        .path(FilePath(program)), arguments: Arguments(Array(configuration.guardCommand.dropFirst())),
+        .path(FilePath(program)),
+        arguments: Arguments(
+          Array(configuration.guardCommand.dropFirst()) + SandboxGuards.mark(lease, in: configuration.folder)),
         environment: .custom([:] as [Environment.Key: String]), platformOptions: options, input: .inputWriter,
         output: .sequence, error: .discarded
       ) { execution in

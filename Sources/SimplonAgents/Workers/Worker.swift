@@ -29,6 +29,7 @@ package final class Worker: Service {
   /// Whether the database knows the caps; nothing is claimed before.
   private let hasSetCaps = Mutex(false)
   private let use = RecentUse()
+  private let guards: SandboxGuards
   /// Reasons to look at the queue, or at whether all has ended.
   private let calls = Inbox<Void>()
 
@@ -53,6 +54,7 @@ package final class Worker: Service {
     self.configuration = configuration
     self.queue = QueueStore(client: engine)
     self.runs = HeldRunStore(client: engine)
+    self.guards = SandboxGuards(folder: tools.sandbox.configuration.folder, queue: queue)
     self.ledger = LedgerStore(client: engine, caps: configuration.caps)
     self.tools = tools
     self.models = models
@@ -82,6 +84,9 @@ package final class Worker: Service {
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.wakeParents() } }
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.enforceBudgets() } }
         group.addTask { await self.every(.seconds(60)) { try await self.takeUpCapped() } }
+        group.addTask {
+          await self.every(max(self.configuration.lease, .seconds(2))) { try await self.guards.count() }
+        }
         group.addTask { await self.every(.seconds(3600)) { try await self.upkeep.run() } }
         group.addTask { await self.every(.seconds(3600)) { try await self.takeUpPrompts() } }
         group.addTask { await self.every(.seconds(60)) { try await self.upkeep.watch() } }
@@ -123,7 +128,7 @@ package final class Worker: Service {
       // A full claim means that there may be more.
       if claims.count == free { calls.post(()) }
       return claims.map { claim in
-        let holding = Holding(lease: Lease(), inbox: Inbox())
+        let holding = Holding(lease: Lease(name: claim.held.name), inbox: Inbox())
         holding.lease.extend(by: configuration.lease * 0.9, from: asked)
         held.withLock { $0[claim.held] = holding }
         if isDraining.withLock({ $0 }) { holding.inbox.post(.input(.drain)) }

@@ -1,4 +1,5 @@
 import CoreFoundation
+import FoundationEssentials
 import Glibc
 import SimplonCore
 import Testing
@@ -105,6 +106,21 @@ import Testing
     #expect(error?.code == .runStale)
     #expect(processes(with: mark).isEmpty)
     #expect(ContinuousClock.now - start < .seconds(4))
+  }
+
+  @Test func `a sandbox is known by its run and epoch as long as it lives`() async throws {
+    let playground = try await Playground()
+    let run = HeldRun(id: UUID(), epoch: 7)
+    let lease = Lease(name: run.name)
+    lease.extend(by: .seconds(60), from: Lease.now())
+    let folder = playground.folder.path + "/running"
+    let task = Task { try await playground.shell("sleep 60", lease: lease) }
+    #expect(await eventually { SandboxGuards.runs(in: folder).values.contains(run) })
+    #expect(SandboxGuards.runs(in: folder + "/other").isEmpty)
+    lease.revoke()
+    _ = await task.result
+    #expect(SandboxGuards.runs(in: folder).isEmpty)
+    #expect(HeldRun(name: run.name) == run && HeldRun(name: "7") == nil && HeldRun(name: "x/7") == nil)
   }
 
   @Test func `a lease that has run out starts nothing`() async throws {
