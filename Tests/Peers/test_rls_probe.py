@@ -258,6 +258,7 @@ def test_no_function_of_the_engine_can_be_called_by_a_caller_beyond_the_few_that
         "next_cron",
         "next_due",
         "plan_schedule",
+        "check_policies",
         "due_schedules",
         "fire_schedule",
         "fail_schedule",

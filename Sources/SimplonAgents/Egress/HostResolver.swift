@@ -14,14 +14,31 @@ import Synchronization
 typealias HostResolver = @Sendable (_ host: String) async throws -> [NetworkAddress]
 
 /// How many names are being looked up: each takes one of the threads that files are read on, too.
-private let lookups = Mutex(0)
+private final class Lookups: Sendable {
+  let count = Mutex(0)
+  let most: Int
+
+  init(most: Int) { self.most = most }
+}
+
+private let lookups = Lookups(most: 32)
+private let webhookLookups = Lookups(most: 16)
 
 /// Asks the system, which may block for long; a cancelled task does not wait for it.
 ///
-/// - Throws: `tool.failed` when the name has no address, or 32 others are being looked up; `CancellationError`.
+/// - Throws: `tool.failed` when the name has no address, or too many others are being looked up; `CancellationError`.
 @Sendable func systemResolver(_ host: String) async throws -> [NetworkAddress] {
-  let isFree = lookups.withLock { count in
-    guard count < 32 else { return false }
+  try await resolve(host, among: lookups)
+}
+
+/// The same for the names of webhooks, apart from those of steps: a name that hangs is in the way of no step.
+@Sendable func webhookResolver(_ host: String) async throws -> [NetworkAddress] {
+  try await resolve(host, among: webhookLookups)
+}
+
+private func resolve(_ host: String, among lookups: Lookups) async throws -> [NetworkAddress] {
+  let isFree = lookups.count.withLock { count in
+    guard count < lookups.most else { return false }
     count += 1
     return true
   }
@@ -30,7 +47,7 @@ private let lookups = Mutex(0)
   }
   let (answers, answer) = AsyncStream.makeStream(of: [NetworkAddress].self)
   DispatchQueue.global().async {
-    defer { lookups.withLock { $0 -= 1 } }
+    defer { lookups.count.withLock { $0 -= 1 } }
     answer.yield(addresses(of: host))
     answer.finish()
   }

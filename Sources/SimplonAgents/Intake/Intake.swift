@@ -30,7 +30,7 @@ final class Intake: Sendable {
 
   private struct State {
     var depths: [Part: Depth] = [:]
-    var underWay: [Int: ContinuousClock.Instant] = [:]
+    var underWay: [Int: (user: UUID?, since: ContinuousClock.Instant)] = [:]
     var last = 0
   }
 
@@ -58,7 +58,7 @@ final class Intake: Sendable {
   func admit<Result: Sendable>(
     _ user: UUID?, isQueued: (Result) -> Bool, _ make: () async throws -> Result
   ) async throws -> Result {
-    let number = try begin()
+    let number = try begin(user)
     defer { state.withLock { $0.underWay[number] = nil } }
     var taken = [Part]()
     var made = false
@@ -73,14 +73,18 @@ final class Intake: Sendable {
     return result
   }
 
-  /// Notes that a run is being made; refuses when half of those that are being made have been for too long.
-  private func begin() throws(SimplonError) -> Int {
+  /// Notes that a run is being made.
+  ///
+  /// It refuses when half of the users whose runs are being made wait for too long, and a user with two of his own that do:
+  /// what one makes slow for himself is not the others' business.
+  private func begin(_ user: UUID?) throws(SimplonError) -> Int {
     let now = ContinuousClock.now
     let number = state.withLock { state -> Int? in
-      let late = state.underWay.values.count(where: { now - $0 > limits.patience })
-      guard late < 2 || late * 2 < state.underWay.count else { return nil }
+      let late = state.underWay.values.filter { now - $0.since > limits.patience }.map(\.user)
+      let (slow, all) = (Set(late), Set(state.underWay.values.map(\.user)))
+      guard late.count(where: { $0 == user }) < 2, slow.count < 2 || slow.count * 2 < all.count else { return nil }
       state.last += 1
-      state.underWay[state.last] = now
+      state.underWay[state.last] = (user, now)
       return state.last
     }
     guard let number else {

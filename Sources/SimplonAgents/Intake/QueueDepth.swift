@@ -1,7 +1,9 @@
 import FoundationEssentials
 import SimplonPostgres
 
-/// The SQL that counts the queue, run as `service_role`; it reads no more rows than the limit.
+/// The SQL that counts the queue, run as `service_role`.
+///
+/// What waits in it for a time, or for a person, is not counted.
 struct QueueDepth: Sendable {
   let client: PostgresClient
 
@@ -14,11 +16,11 @@ struct QueueDepth: Sendable {
   private static func query(_ part: Intake.Part, _ limit: Int) -> PostgresQuery {
     switch part {
     case .all:
-      "select count(*) from (select from agent_task_queue limit \(limit)) q"
+      "select count(*) from (select from agent_task_queue where ready_at <= now() limit \(limit)) q"
     case .of(.some(let user)):
-      "select count(*) from (select from agent_task_queue where user_id = \(user) limit \(limit)) q"
+      "select count(*) from (select from agent_task_queue where user_id = \(user) and ready_at <= now() limit \(limit)) q"
     case .of(.none):
-      "select count(*) from (select from agent_task_queue where user_id is null limit \(limit)) q"
+      "select count(*) from (select from agent_task_queue where user_id is null and ready_at <= now() limit \(limit)) q"
     }
   }
 }

@@ -37,8 +37,6 @@ package struct ModelTransport: Service {
   private static let largestRefusal = 64 << 10
   /// Bytes of a stream, after which it cannot be a reply.
   private static let largestStream = 64 << 20
-  /// What leaves open whether a request was taken that nobody has answered.
-  private static let undecided: Set<SimplonError.Code> = [.modelTimeout, .runInterrupted, .serverShutdown]
   /// How long the end of a body is waited for when the reply is whole.
   private static let patience = TimeAmount.seconds(1)
 
@@ -112,9 +110,8 @@ package struct ModelTransport: Service {
     do {
       response = try await client.execute(request, deadline: deadline)
     } catch {
-      let error = Self.failure(error)
-      // Whoever was silent, or was not waited for, may have taken the request all the same.
-      throw Self.undecided.contains(error.code) ? error.broken() : error
+      // Only what never had a connection is surely not on the bill.
+      throw Self.isUnsent(error) ? Self.failure(error) : Self.failure(error).broken()
     }
     var answer = ModelAnswer(status: Int(response.status.code), headers: Self.named(response.headers))
     if answer.isGood {
@@ -265,6 +262,17 @@ package struct ModelTransport: Service {
   }
 
   /// What the network threw, in our words.
+  /// Whether no connection was there to send the request on.
+  private static func isUnsent(_ error: any Error) -> Bool {
+    // What fails below HTTP, as a handshake does, is no error of the client's own.
+    guard let error = error as? HTTPClientError else {
+      return !(error is CancellationError || error is ChannelError || error is IOError)
+    }
+    return [
+      .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout, .invalidURL, .emptyHost, .emptyScheme,
+    ].contains(error)
+  }
+
   private static func failure(_ error: any Error) -> SimplonError {
     if let error = error as? SimplonError { return error }
     if Task.isCancelled || error is CancellationError {

@@ -31,7 +31,7 @@ extension RunStore {
           coalesce(sum(reserved) filter (where state = 'reserved'), 0) as reserved,
           count(*) filter (where reserved is null and state <> 'released') as unpriced
         from agent_model_calls
-        where day > (now() at time zone 'UTC')::date - \(query.days ?? 367)::integer
+        where day > (now() at time zone 'UTC')::date - \(query.days ?? (query.hours ?? 24) / 24 + 2)::integer
           and (\(query.days)::bigint is not null
             or created_at > now() - \(query.hours ?? 24)::integer * interval '1 hour')
         group by day, user_id, model) u

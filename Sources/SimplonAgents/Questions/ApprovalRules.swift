@@ -43,7 +43,13 @@ extension ApprovalRules.Rule {
     guard let first = argument.first else { return true }
     let fallback = declaration.inputSchema["properties"]?[first]?["default"]
     let value = argument.dropFirst().reduce(input[first] ?? fallback) { $0?[$1] }
-    guard let value, !value.isNull else { return false }
+    guard var value, !value.isNull else { return false }
+    // However an address is written, it is judged as it is asked.
+    if declaration.name == HTTPTool.declaration.name, argument == ["url"],
+      let url = value.string.flatMap({ try? EgressURL($0) })
+    {
+      value = .string(url.text)
+    }
     return pattern?.matches(value.string ?? value.text) ?? true
   }
 }

@@ -6,7 +6,7 @@ package struct RunResponse: Sendable {
   package let stepID: String
   /// The answer to a question of the tool `ask`; nil for a decision.
   let answer: JSON?
-  /// As it is stored: `{"answer" or "decision", "message"?}`.
+  /// As it is stored: `{"answer" or "decision", "message"?, "attempt"?}`.
   let json: JSON
 
   /// The most bytes of an answer, as JSON.
@@ -24,6 +24,7 @@ package struct RunResponse: Sendable {
     answer = fields.json("answer")
     let decision = try fields.string("decision")
     let message = try fields.string("message")
+    let attempt = try fields.integer("attempt", in: 1...Int(Int32.max))
     try fields.finish()
     guard (answer == nil) != (decision == nil) else {
       throw SimplonError(.requestInvalid, "give exactly one of \"answer\" and \"decision\"")
@@ -42,6 +43,7 @@ package struct RunResponse: Sendable {
     members["answer"] = answer
     members["decision"] = decision.map(JSON.string)
     members["message"] = message.map(JSON.string)
+    members["attempt"] = attempt.map { .integer($0) }
     self.json = .object(members)
   }
 }

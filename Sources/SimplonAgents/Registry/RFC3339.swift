@@ -1,11 +1,11 @@
 /// A time as JSON has it: `2026-11-20T23:16:00.5Z`, `2026-11-20T23:16:00+01:00`.
 ///
-/// - Source: RFC 3339, section 5.6, for the years from 1970 on.
+/// - Source: RFC 3339, section 5.6, for the years from 1970 on, and within what PostgreSQL takes.
 package enum RFC3339 {
   /// Microseconds since 1970, further digits cut off; nil when the text is no such time.
   package static func microseconds(_ text: String) -> Int64? {
     var rest = text.utf8[...]
-    guard let year = number(&rest, digits: 4, in: 1970...9999), take(&rest, "-") != nil,
+    guard rest.count <= 100, let year = number(&rest, digits: 4, in: 1970...9999), take(&rest, "-") != nil,
       let month = number(&rest, digits: 2, in: 1...12), take(&rest, "-") != nil,
       let day = number(&rest, digits: 2, in: 1...days(in: month, of: year)), take(&rest, "Tt") != nil,
       let hour = number(&rest, digits: 2, in: 0...23), take(&rest, ":") != nil,
@@ -45,11 +45,11 @@ package enum RFC3339 {
     return count > 0 ? value : nil
   }
 
-  /// Minutes east of Greenwich.
+  /// Minutes east of Greenwich, less than 16 hours: PostgreSQL knows no others.
   private static func offset(_ rest: inout Substring.UTF8View) -> Int? {
     guard let sign = take(&rest, "Zz+-") else { return nil }
     guard sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") else { return 0 }
-    guard let hours = number(&rest, digits: 2, in: 0...23), take(&rest, ":") != nil,
+    guard let hours = number(&rest, digits: 2, in: 0...15), take(&rest, ":") != nil,
       let minutes = number(&rest, digits: 2, in: 0...59)
     else { return nil }
     return (hours * 60 + minutes) * (sign == UInt8(ascii: "-") ? -1 : 1)

@@ -9,7 +9,7 @@ package struct CreateRun: Sendable {
   package var plan: JSON?
   /// A saved workflow's name.
   package var workflow: String?
-  /// The workflow's inputs, an object of at most 60,000 bytes of JSON.
+  /// The workflow's inputs, an object of at most 60,000 bytes of JSON; with the metadata, 64 KiB.
   package var inputs: JSON?
   /// The agent's name.
   package var agent: String?
@@ -93,7 +93,7 @@ package struct CreateRun: Sendable {
     return .object(members)
   }
 
-  private static func limit(_ name: String, _ bytes: Int, to most: Int) throws(SimplonError) {
+  static func limit(_ name: String, _ bytes: Int, to most: Int) throws(SimplonError) {
     guard bytes <= most else {
       throw SimplonError(
         .requestTooLarge, "\"\(name)\" has \(bytes) bytes, and the limit is \(most)",

@@ -13,7 +13,10 @@ extension RunExecution {
     if let made = try await store.child(of: claim, step: start.step.id) {
       child = made
     } else {
-      child = try await store.createChild(of: claim, step: start.step.id, childRequest(start.input))
+      let request = try await childRequest(start.input)
+      child = try await intake.admit(claim.userID, isQueued: { (_: ChildRun) in true }) {
+        try await store.createChild(of: claim, step: start.step.id, request)
+      }
     }
     if child.status == "queued" { wakeUp.runQueued() }
     let waits = start.input["wait"]?.bool ?? true
@@ -22,7 +25,7 @@ extension RunExecution {
       var looks = 0
       while !child.isOver {
         looks += 1
-        try await Task.sleep(for: Backoff(base: .milliseconds(100), cap: .seconds(1)).delay(attempt: looks))
+        try await Task.sleep(for: Backoff(base: .milliseconds(100), cap: .seconds(10)).delay(attempt: looks))
         guard let now = try await store.child(child.id) else {
           throw SimplonError(.runChildFailed, "run \(child.id.uuidString.lowercased()) has been deleted")
         }

@@ -31,6 +31,7 @@ struct RunExecution: Sendable {
   let models: ModelRouter
   let wakeUp: WakeUp
   let use: RecentUse
+  let intake: Intake
   let logger: Logger
   /// The operator's.
   var caps = SpendingCaps()
@@ -76,7 +77,7 @@ struct RunExecution: Sendable {
       ]
       if let text = claim.plan {
         machine = RunMachine(
-          plan: try Plan(json: JSON(parsing: text), tools: tools.catalog), records: records, run: run,
+          plan: try Plan(json: JSON(parsing: text), tools: tools.catalog.only(claim.tools)), records: records, run: run,
           approvals: tools.approvals)
       } else if let prompt = claim.prompt {
         guard models.has(claim.model) else {
@@ -127,8 +128,9 @@ struct RunExecution: Sendable {
             let begun = ContinuousClock.now
             let input = await perform(start, files, layers: layers, hashes: hashes, journal: journal)
             // A run that the step waits for counts by itself.
-            let time = start.step.tool == RunTool.declaration.name ? .zero : ContinuousClock.now - begun
-            use.add(stepOf: claim.userID, took: time, tokens: input?.tokens ?? 0)
+            if start.step.tool != RunTool.declaration.name {
+              use.add(stepOf: claim.userID, took: ContinuousClock.now - begun, tokens: input?.tokens ?? 0)
+            }
             inbox.post(input.map { .input($0) } ?? .lost)
           }
         }

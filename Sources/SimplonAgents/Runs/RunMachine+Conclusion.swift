@@ -11,7 +11,7 @@ extension RunMachine {
     } else if draining, !progress.next().isEmpty {
       // A draining run takes no decisions any more: what there is left to decide is the next holder's.
       turn.outcome = .queued
-    } else if let outcome = progress.outcome {
+    } else if let outcome = progress.outcome, children.isEmpty {
       switch outcome {
       case .completed(let result): turn.outcome = .completed(result: result)
       case .failed(let error):
@@ -66,13 +66,14 @@ extension RunMachine {
   ]
 
   static func childRuns(_ children: [String: UUID]) -> JSON {
-    let runs = children.sorted { $0.key < $1.key }.map { step, run -> JSON in
+    let runs = children.sorted { $0.key < $1.key }.prefix(20).map { step, run -> JSON in
       ["step_id": .string(step), "run_id": .string(run.uuidString.lowercased())]
     }
     return [
       "code": "child_run",
-      "message": .string(runs.count == 1 ? "It waits for a child run." : "It waits for \(runs.count) child runs."),
-      "details": ["children": .array(runs)],
+      "message": .string(
+        children.count == 1 ? "It waits for a child run." : "It waits for \(children.count) child runs."),
+      "details": ["children": .array(runs), "count": .integer(children.count)],
     ]
   }
 

@@ -33,6 +33,8 @@ struct RunMachine: Sendable {
   var questions: Questions
   /// Steps that wait for a run that they have made.
   var children: [String: UUID] = [:]
+  /// Steps of which an earlier holder knew that they wait for such a run.
+  var awaited: Set<String> = []
   /// Steps whose tool may have had an effect, and nobody knows whether.
   var unknown: Set<String> = []
   /// Steps that an earlier holder left unsettled and that were not begun again.
@@ -87,6 +89,7 @@ struct RunMachine: Sendable {
       case .waiting:
         leftovers.insert(record.id)
         guard let retryIn = record.retryIn else {
+          if progress[record.id]?.tool == RunTool.declaration.name { awaited.insert(record.id) }
           // It waited for a sandbox, and what it got no row says.
           if let step = progress[record.id], step.effect == .manual { unknown.insert(step.id) }
           continue
@@ -128,9 +131,11 @@ struct RunMachine: Sendable {
       case .begins(let id): show(id, .running, [:], in: &turn)
       case .awaits(let id, let child): wait(id, for: child, in: &turn)
       case .waitOver(let id):
-        if !isStopping, waiting.removeValue(forKey: id) != nil, let step = progress[id] { begin(step, in: &turn) }
+        if !isStopping, !progress.givesUp(id), waiting.removeValue(forKey: id) != nil, let step = progress[id] {
+          begin(step, in: &turn)
+        }
       case .responded(let id, let response):
-        if !isStopping, let step = progress[id] { hear(response, on: step, in: &turn) }
+        if !isStopping, !progress.givesUp(id), let step = progress[id] { hear(response, on: step, in: &turn) }
       case .drain: draining = true
       }
     }
@@ -153,7 +158,8 @@ struct RunMachine: Sendable {
 
   /// Whether the step had been begun and not come back.
   mutating func takeBack(_ id: String) -> Bool {
-    working.remove(id) != nil || children.removeValue(forKey: id) != nil
+    awaited.remove(id)
+    return working.remove(id) != nil || children.removeValue(forKey: id) != nil
   }
 
   private mutating func record(_ end: StepEnd, in turn: inout RunTurn) {
@@ -176,7 +182,7 @@ struct RunMachine: Sendable {
   /// A step's own run goes on by itself: this one need not be held for it.
   private mutating func wait(_ id: String, for child: UUID, in turn: inout RunTurn) {
     guard working.contains(id) else { return }
-    show(id, .waiting, ["reason": Self.childRuns([id: child])], in: &turn)
+    if awaited.remove(id) == nil { show(id, .waiting, ["reason": Self.childRuns([id: child])], in: &turn) }
     working.remove(id)
     children[id] = child
   }
@@ -206,7 +212,11 @@ struct RunMachine: Sendable {
   }
 
   private mutating func decide(_ turn: inout RunTurn) {
-    // Of a plan that has failed nothing is done again: what an earlier holder had under way ends here.
+    // Of a plan that has failed nothing is done again: what an earlier holder had under way ends here. But a run that a step
+    // has made goes on, and the step finds it again and waits for it.
+    for id in awaited.intersection(leftovers).sorted() where progress.givesUp(id) {
+      if let step = progress[id] { begin(step, in: &turn) }
+    }
     giveUp(leftovers, in: &turn)
     carryOutAll(&turn)
     // Where a plan has failed, what waits for a repeat or for a person has failed too.
@@ -298,13 +308,17 @@ struct RunMachine: Sendable {
   }
 
   private mutating func begin(_ step: Plan.Step, telling more: [String: JSON] = [:], in turn: inout RunTurn) {
-    let input = stepInputs[step.id] ?? .null
+    let isAwaited = awaited.contains(step.id)
+    let input = stepInputs[step.id] ?? (isAwaited ? step.input : .null)
     working.insert(step.id)
     leftovers.remove(step.id)
-    turn.put(
-      StepRow(step: step, status: .running, effect: "dispatched", input: input, failures: failures[step.id, default: 0])
-    )
-    turn.events.append(.step(step.id, .running, more.merging(["tool": .string(step.tool)]) { $1 }))
+    // What waits for its run already is shown so already: of a thousand that end one by one not each is told a thousand times.
+    if !isAwaited {
+      turn.put(
+        StepRow(
+          step: step, status: .running, effect: "dispatched", input: input, failures: failures[step.id, default: 0]))
+      turn.events.append(.step(step.id, .running, more.merging(["tool": .string(step.tool)]) { $1 }))
+    }
     turn.starts.append(StepStart(step: step, input: input, request: progress.request(of: step.id)))
   }
 }

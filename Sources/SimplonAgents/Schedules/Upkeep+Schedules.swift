@@ -6,17 +6,29 @@ import SimplonPostgres
 extension Upkeep {
   /// Makes the runs that schedules are due for; gives how many.
   ///
-  /// Every worker looks; whoever comes second to a time finds it done.
+  /// Every worker looks; whoever comes second to a time finds it done. One that fails keeps no other waiting.
+  ///
+  /// - Throws: the first trouble, when all others have had their turn.
   func fireSchedules() async throws -> Int {
     var made = 0
+    var trouble: (any Error)?
     // A schedule that makes up what was missed is due again at once.
     for _ in 0..<20 {
       let due = try await client.query("select id, user_id, due, inputs, schema from simplon.due_schedules()")
-      guard !due.isEmpty else { break }
+      var failed = 0
       for row in due {
-        if try await fire(row) { made += 1 }
+        do {
+          if try await fire(row) { made += 1 }
+        } catch {
+          try Task.checkCancellation()
+          trouble = trouble ?? error
+          failed += 1
+        }
       }
+      // What failed is still due.
+      guard failed < due.count else { break }
     }
+    if let trouble { throw trouble }
     return made
   }
 
@@ -33,7 +45,8 @@ extension Upkeep {
         return run != nil
       }
     } catch let error as SimplonError
-      where error.code == .runQueueFull || error.retry == .never && !error.code.rawValue.hasPrefix("database.")
+      // Whether it was made shows when it is tried again.
+      where error.code == .runQueueFull || error.retry == .never && error.code != .databaseOutcomeUnknown
     {
       logger.notice(
         "a schedule's run could not be made",

@@ -193,9 +193,10 @@ struct Supervisor: RunProgress {
     lastPosition = message.position
     switch message.role {
     case .user:
+      // Answers stand right behind their calls.
+      if round != nil { _ = finish() }
       // Behind an end stands what a person wants of the fork of a run.
       if outcome != nil {
-        if round != nil { _ = finish() }
         outcome = nil
         said = ""
       }

@@ -15,6 +15,7 @@ struct WebhookSender: Sendable {
 
   fileprivate struct Delivery: Sendable {
     let id: UUID
+    let owner: UUID
     let attempt: Int32
     let seconds: Int64
     let url: String
@@ -25,25 +26,62 @@ struct WebhookSender: Sendable {
   /// Makes a sender that goes by the rules for addresses, and not by the operator's list of hosts.
   init(client: PostgresClient, allowsPrivate: Bool) {
     self.client = client
-    self.egress = EgressClient(rules: .anywhere(allowsPrivate: allowsPrivate), followsRedirects: false)
+    self.egress = EgressClient(
+      rules: .anywhere(allowsPrivate: allowsPrivate), followsRedirects: false, resolver: webhookResolver)
   }
 
-  /// Makes an attempt at everything that is due.
+  /// Makes an attempt at everything that is due, and at what becomes due meanwhile.
+  ///
+  /// - Throws: the first trouble with the database; what is under way then ends as usual, and nothing more is taken.
   func deliver() async throws {
-    while !Task.isCancelled {
-      let due = try await client.query(
-        """
-        select id, attempt, sent_at, url, secret, payload from simplon.take_deliveries(\(Int32(Self.atOnce)))
-        """
-      ).map(Delivery.init(row:))
-      try await withThrowingDiscardingTaskGroup { group in
-        for delivery in due { group.addTask { try await send(delivery) } }
+    // What has ended gives its owner; nil is a second that has passed.
+    try await withThrowingTaskGroup(of: (owner: UUID?, trouble: (any Error)?).self) { group in
+      var busy = [UUID]()
+      var isTicking = false
+      var trouble: (any Error)?
+      while true {
+        if trouble == nil, !Task.isCancelled, busy.count < Self.atOnce {
+          do {
+            for delivery in try await take(busy) {
+              busy.append(delivery.owner)
+              group.addTask { (owner: delivery.owner, trouble: await send(delivery)) }
+            }
+          } catch {
+            trouble = error
+          }
+        }
+        guard !busy.isEmpty else { break }
+        if !isTicking, trouble == nil, !Task.isCancelled {
+          isTicking = true
+          group.addTask {
+            try? await Task.sleep(for: .seconds(1))
+            return (owner: nil, trouble: nil)
+          }
+        }
+        guard let ended = try await group.next() else { break }
+        trouble = trouble ?? ended.trouble
+        if let owner = ended.owner {
+          if let place = busy.firstIndex(of: owner) { busy.remove(at: place) }
+        } else {
+          isTicking = false
+        }
       }
-      guard due.count == Self.atOnce else { return }
+      group.cancelAll()
+      if let trouble { throw trouble }
     }
   }
 
-  private func send(_ delivery: Delivery) async throws {
+  private func take(_ busy: [UUID]) async throws -> [Delivery] {
+    try await client.query(
+      """
+      select id, owner, attempt, sent_at, url, secret, payload
+      from simplon.take_deliveries(\(Int32(Self.atOnce - busy.count)), \(busy))
+      """
+    ).map(Delivery.init(row:))
+  }
+
+  /// Makes an attempt, and writes down what came of it; gives why that could not be.
+  private func send(_ delivery: Delivery) async -> (any Error)? {
     var response: Int32?
     var problem: String?
     do {
@@ -58,19 +96,26 @@ struct WebhookSender: Sendable {
       response = Int32(clamping: answer.status)
     } catch let error as SimplonError {
       problem = error.message
+    } catch {
+      return error
     }
     Counter(
       label: "simplon_webhook_attempts_total",
       dimensions: [("outcome", response.map { (200...299).contains($0) } == true ? "delivered" : "failed")]
     ).increment()
-    _ = try await client.query(
-      "select simplon.settle_delivery(\(delivery.id), \(delivery.attempt), \(response), \(problem))")
+    do {
+      _ = try await client.query(
+        "select simplon.settle_delivery(\(delivery.id), \(delivery.attempt), \(response), \(problem))")
+      return nil
+    } catch {
+      return error
+    }
   }
 }
 
 extension WebhookSender.Delivery {
   fileprivate init(row: PostgresRow) throws(SimplonError) {
-    (id, attempt, seconds, url, secret, payload) = try row.decode(
-      UUID.self, Int32.self, Int64.self, String.self, String.self, String.self)
+    (id, owner, attempt, seconds, url, secret, payload) = try row.decode(
+      UUID.self, UUID.self, Int32.self, Int64.self, String.self, String.self, String.self)
   }
 }

@@ -30,22 +30,47 @@ struct Upkeep: Sendable {
     intake = Intake(limits: configuration.intake) { part, limit in try await depth.count(part, upTo: limit) }
   }
 
-  /// One round; every worker makes one each hour.
+  /// One round; every worker makes one each hour. What fails keeps nothing else from being done.
+  ///
+  /// - Throws: the first trouble, when all has been tried.
   func run() async throws {
-    _ = try await client.query("select simplon.make_log_partitions()")
-    _ = try await client.query("select simplon.make_month_partitions('observability_events', 0)")
-    _ = try await client.query("select simplon.make_month_partitions('agent_metrics', 1)")
-    _ = try await client.query("select simplon.sweep()")
-    _ = try await client.query("select simplon.forget_use()")
-    _ = try await client.query("select simplon.sweep_deliveries()")
-    if let age = configuration.logRetention {
-      _ = try await client.query(
-        "select simplon.drop_log_partitions(\(age.milliseconds) * interval '1 ms')")
+    let sweeps: [() async throws -> Void] = [
+      { _ = try await client.query("select simplon.make_log_partitions()") },
+      { _ = try await client.query("select simplon.make_month_partitions('observability_events', 0)") },
+      { _ = try await client.query("select simplon.make_month_partitions('agent_metrics', 1)") },
+      { _ = try await client.query("select simplon.sweep()") },
+      { _ = try await client.query("select simplon.forget_use()") },
+      sweepDeliveries,
+      {
+        guard let age = configuration.logRetention else { return }
+        _ = try await client.query(
+          "select simplon.drop_log_partitions(\(age.milliseconds) * interval '1 ms')")
+      },
+      { if let age = configuration.runRetention { try await deleteRuns(olderThan: age) } },
+      { _ = try await client.query("select simplon.sweep_spending()") },
+      applyRetention,
+      sweepFiles,
+    ]
+    var trouble: (any Error)?
+    for sweep in sweeps {
+      do {
+        try await sweep()
+      } catch {
+        try Task.checkCancellation()
+        trouble = trouble ?? error
+      }
     }
-    if let age = configuration.runRetention { try await deleteRuns(olderThan: age) }
-    _ = try await client.query("select simplon.sweep_spending()")
-    try await applyRetention()
-    try await sweepFiles()
+    if let trouble { throw trouble }
+  }
+
+  /// Forgets what webhooks were told long ago, in statements that are short.
+  private func sweepDeliveries() async throws {
+    let most = 10_000
+    var last = most
+    while last == most {
+      let rows = try await client.query("select simplon.sweep_deliveries(\(Int32(most)))")
+      last = try rows.first?.decode(Int.self) ?? 0
+    }
   }
 
   /// Deletes the runs that ended that long ago; one worker does it for all.

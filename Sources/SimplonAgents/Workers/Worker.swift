@@ -143,7 +143,8 @@ package final class Worker: Service {
   private func execute(_ claim: ClaimedRun, _ holding: Holding) async {
     let execution = RunExecution(
       claim: claim, lease: holding.lease, inbox: holding.inbox, store: runs, settler: settler, tools: tools,
-      models: models, wakeUp: wakeUp, use: use, logger: logger, caps: configuration.caps)
+      models: models, wakeUp: wakeUp, use: use, intake: upkeep.intake, logger: logger,
+      caps: configuration.caps)
     await execution.run()
     revoke(holding.lease)
     _ = held.withLock { $0.removeValue(forKey: claim.held) }
@@ -215,6 +216,7 @@ package final class Worker: Service {
   }
 
   private func wakeParents() async throws {
+    guard try await upkeep.hasTurn(at: "wake_parents", every: configuration.lease / 3) else { return }
     let runs = try await queue.wakeParents()
     guard !runs.isEmpty else { return }
     wakeUp.runQueued()
@@ -223,10 +225,14 @@ package final class Worker: Service {
 
   /// Prompts that waited for their budget go on where it allows that.
   private func takeUpCapped() async throws {
-    let runs = try await ledger.queueWithinCaps()
-    guard !runs.isEmpty else { return }
-    wakeUp.runQueued()
-    wakeUp.runsChanged(runs)
+    guard try await upkeep.hasTurn(at: "take_up_capped", every: .seconds(55)) else { return }
+    var runs: [UUID]
+    repeat {
+      runs = try await ledger.queueWithinCaps()
+      guard !runs.isEmpty else { return }
+      wakeUp.runQueued()
+      wakeUp.runsChanged(runs)
+    } while runs.count == 1000
   }
 
   /// Ends what has passed its deadline, and settles what lost workers had reserved.

@@ -24,7 +24,8 @@ extension RunStore {
 extension CreateRun {
   /// Puts the workflow's plan in, and the inputs where it finds them: `run.metadata.inputs`.
   ///
-  /// - Throws: `workflow.input`; `request.invalid` when the metadata have something of their own there.
+  /// - Throws: `workflow.input`; `request.invalid` when the metadata have something of their own there;
+  ///   `request.too_large` when they are too much with the inputs and their defaults.
   mutating func take(_ saved: SavedWorkflow) throws(SimplonError) {
     var members = metadata?.object ?? [:]
     guard members["inputs"] == nil else {
@@ -33,7 +34,9 @@ extension CreateRun {
         hint: "Send them as \"inputs\" of the request.", details: ["field": "metadata"])
     }
     members["inputs"] = try fillInputs(inputs ?? [:], by: saved.inputs)
-    metadata = .object(members)
+    let filled = JSON.object(members)
+    try Self.limit("metadata", filled.utf8.count, to: 65_536)
+    metadata = filled
     plan = saved.plan
   }
 }

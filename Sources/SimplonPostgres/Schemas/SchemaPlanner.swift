@@ -55,6 +55,15 @@ struct SchemaPlanner {
         "the servers are of versions \(source.version) and \(target.version), which may write the same definition "
           + "differently: what differs in its words alone is replaced, and stays in the plan")
     }
+    let taken = changes.keys.sorted().filter { id in
+      guard makes(id), let item = from[id], item.flag("definer") else { return false }
+      return item.fact("owner") != target.login
+    }
+    if !taken.isEmpty {
+      notes.append(
+        "these will act with the rights of \(target.login), and others own them in the first database: "
+          + taken.joined(separator: "; "))
+    }
     let steps = try order()
     return SchemaPlan(statements: additions + statements(steps), notes: notes)
   }

@@ -25,7 +25,11 @@ extension SchemaSQL {
       concat_ws(' ', 'create', r.kind, r.name, 'with (' || r.options || ')', 'as',
         rtrim(pg_get_viewdef(r.oid), ';'),
         case when r.kind = 'view' then null when r.relispopulated then 'with data' else 'with no data' end),
-      format('drop %s %s', r.kind, r.name), null, r.kind || ' ' || r.name, 'pg_class'::regclass, r.oid, 0,
+      format('drop %s %s', r.kind, r.name),
+      jsonb_build_object('definer', r.relkind = 'v' and not coalesce((select bool_or(
+        case when o like 'security_invoker=%' then split_part(o, '=', 2)::boolean end)
+        from unnest(r.reloptions) o), false)),
+      r.kind || ' ' || r.name, 'pg_class'::regclass, r.oid, 0,
       r.relowner,
       r.relacl, 'r', r.space
     from relations r where r.kind in ('view', 'materialized view')

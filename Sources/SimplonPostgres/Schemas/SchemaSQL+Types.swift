@@ -85,7 +85,7 @@ extension SchemaSQL {
       rtrim(pg_get_functiondef(p.oid), E'\n'),
       format('drop %s %s', case p.prokind when 'p' then 'procedure' else 'function' end, p.oid::regprocedure),
       jsonb_build_object('signature', concat_ws(' ', p.prokind::text, pg_get_function_arguments(p.oid),
-        pg_get_function_result(p.oid))),
+        pg_get_function_result(p.oid)), 'definer', p.prosecdef),
       case p.prokind when 'p' then 'procedure ' else 'function ' end || p.oid::regprocedure, 'pg_proc'::regclass,
       p.oid, 0, p.proowner, p.proacl, 'f', s.name
     from pg_proc p join spaces s on s.oid = p.pronamespace

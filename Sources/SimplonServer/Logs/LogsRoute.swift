@@ -40,7 +40,12 @@ extension Route {
           status: 200,
           summary: "stream: events `log`, `step`, `status`, `message`, `artifact`, `done`, each with the "
             + "`seq` as `id` and a LogEvent as `data`; `reconnect` when the server stops or the events are gone, `expired` when the token does",
-          media: "text/event-stream", schema: ["type": "string"]),
+          media: "text/event-stream",
+          // OpenAPI 3.1 has no word for the parts of a stream; readers of it take this for one event.
+          schema: [
+            "type": "object", "required": ["data"],
+            "properties": ["id": ["type": "string"], "event": ["type": "string"], "data": ["type": "string"]],
+          ]),
         Answer(status: 204, summary: "stream: the run is finished and everything was seen"),
       ],
       handler: .callerOrTicket { call, principal in

@@ -50,6 +50,9 @@ extension Route {
             Field(name: "run_id", kind: .uuid, isRequired: true, summary: "the run"),
             Field(name: "step_id", kind: .text(maximum: 128), isRequired: true, summary: "the step that asks"),
             Field(
+              name: "attempt", kind: .integer(1...Int(Int32.max)),
+              summary: "the run's attempt in which it asked; another one's question is not responded to"),
+            Field(
               name: "answer", kind: .any,
               summary: "what a step of the tool ask gets: a text, one of its choices, or what fits its schema; 64 KiB"),
             Field(

@@ -99,6 +99,8 @@ struct Stack {
         embeddings = made
       }
       if let configuration = settings.evaluator {
+        let transport = ModelTransport(limits: .short)
+        services.append(transport)
         services.append(
           Evaluator(engine: engine, configuration: configuration, transport: transport, logger: logger))
       }

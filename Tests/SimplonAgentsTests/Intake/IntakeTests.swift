@@ -10,6 +10,7 @@ import Testing
 struct IntakeTests {
   private let alice = UUID()
   private let bob = UUID()
+  private let carol = UUID()
 
   private func make(_ intake: Intake, _ user: UUID?, queued: Bool = true) async throws {
     _ = try await intake.admit(user, isQueued: { (_: Int) in queued }) { 0 }
@@ -75,18 +76,33 @@ struct IntakeTests {
     #expect(made == 5)
   }
 
-  @Test func `when half of the runs being made take too long, no more are taken until they are made`() async throws {
+  @Test func `when runs of half of the users take too long to make, no more are taken until they are made`()
+    async throws
+  {
     let intake = Intake(limits: IntakeLimits(patience: .zero)) { _, _ in 0 }
     _ = try await intake.admit(alice, isQueued: { (_: Int) in true }) {
       // One alone may wait for something of its own.
       _ = try await intake.admit(bob, isQueued: { (_: Int) in true }) {
-        let error = await #expect(throws: SimplonError.self) { try await make(intake, alice) }
+        let error = await #expect(throws: SimplonError.self) { try await make(intake, carol) }
         #expect(error?.code == .serverOverloaded)
         return 0
       }
       return 0
     }
-    try await make(intake, alice)
+    try await make(intake, carol)
+  }
+
+  @Test func `who makes runs slow refuses none but his own`() async throws {
+    let intake = Intake(limits: IntakeLimits(patience: .zero)) { _, _ in 0 }
+    _ = try await intake.admit(alice, isQueued: { (_: Int) in true }) {
+      _ = try await intake.admit(alice, isQueued: { (_: Int) in true }) {
+        let error = await #expect(throws: SimplonError.self) { try await make(intake, alice) }
+        #expect(error?.code == .serverOverloaded)
+        try await make(intake, bob)
+        return 0
+      }
+      return 0
+    }
   }
 
   @Test func `a queue that is full refuses a user's run, and takes it when there is room`() async throws {

@@ -209,4 +209,13 @@ struct QuestionMachineTests {
     #expect(results.map(\.isError) == [true])
     #expect(results[0].text.contains("tool.denied") && results[0].text.contains("not today"))
   }
+
+  @Test func `a call is not begun with its approval when the plan fails at that moment`() throws {
+    var machine = try machine([Self.order, Self.other])
+    _ = machine.turn()
+    let error = SimplonError(.toolFailed, "no")
+    let turn = machine.turn(after: [done("other", error: error), said("order", ["decision": "approve"])])
+    #expect(turn.starts.isEmpty)
+    #expect(failure(turn) != nil)
+  }
 }

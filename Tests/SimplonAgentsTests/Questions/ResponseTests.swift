@@ -81,6 +81,20 @@ struct ResponseTests {
     }
   }
 
+  @Test func `a response to the question of another attempt is refused`() async throws {
+    try await Engine.with { engine in
+      try await engine.withWorker {
+        let run = try await parked([["id": "order", "tool": "noop", "approval": true]], engine)
+        let said: JSON = ["step_id": "order", "decision": "approve", "attempt": 2]
+        #expect(await refusal(said, to: run, engine) == .runState)
+        _ = try await respond(["step_id": "order", "decision": "approve", "attempt": 1], to: run, engine)
+        _ = try await engine.follow(run)
+        let response = try await step("order", of: run, engine)["response"]
+        #expect(response?["decision"] == "approve" && response?["attempt"] == nil)
+      }
+    }
+  }
+
   @Test func `an approved call goes from intent to done, and who approved it is told`() async throws {
     try await Engine.with { engine in
       try await engine.withWorker {

@@ -29,7 +29,9 @@ struct ChildRunMachineTests {
       last.outcome
         == .waiting(reason: [
           "code": "child_run", "message": "It waits for a child run.",
-          "details": ["children": [["step_id": "a", "run_id": .string(child.uuidString.lowercased())]]],
+          "details": [
+            "children": [["step_id": "a", "run_id": .string(child.uuidString.lowercased())]], "count": 1,
+          ],
         ]))
     #expect(machine.waitsForRuns)
   }
@@ -49,5 +51,28 @@ struct ChildRunMachineTests {
     let waiting = StepRecord(id: "a", status: .waiting, output: nil, error: nil, failures: 0, layerHash: nil)
     var machine = try machine([["id": "a", "tool": "run"]], records: [waiting])
     #expect(machine.turn().starts.map(\.step.id) == ["a"])
+  }
+
+  @Test func `a step that waited for a run waits on without a word, though the plan fails`() throws {
+    let waiting = StepRecord(id: "a", status: .waiting, output: nil, error: nil, failures: 0, layerHash: nil)
+    let failed = StepRecord(
+      id: "b", status: .failed, output: nil, error: ["code": "tool.failed", "message": "no"], failures: 0,
+      layerHash: nil)
+    var machine = try machine(
+      [["id": "a", "tool": "run"], ["id": "b", "tool": "noop"]], records: [waiting, failed])
+    let turn = machine.turn()
+    #expect(turn.starts.map(\.step.id) == ["a"])
+    #expect(turn.rows.isEmpty && turn.events.isEmpty)
+    let parked = machine.turn(after: [.awaits(stepID: "a", child: child)])
+    #expect(parked.rows.isEmpty)
+    guard case .waiting(let reason) = parked.outcome else {
+      Issue.record("\(String(describing: parked.outcome))")
+      return
+    }
+    #expect(reason["code"] == "child_run")
+    guard case .failed = machine.turn(after: [done("a")]).outcome else {
+      Issue.record("the plan has failed")
+      return
+    }
   }
 }

@@ -152,13 +152,63 @@ import Testing
     }
   }
 
+  @Test(
+    arguments: [
+      (#"'{"budget": {"deadline": "2099-01-01T00:00:00+23:59"}}'"#, "database.query"),
+      ("jsonb_build_object('metadata', jsonb_build_object('a', repeat('x', 600000)))", "database.constraint"),
+    ])
+  func `one that the database refuses is told of it, and the others have their turn`(_ run: String, _ code: String)
+    async throws
+  {
+    try await Engine.with { engine in
+      try await save(engine)
+      try await save(engine, as: Engine.bob)
+      try await makeDue(engine)
+      let person = try #require(Engine.alice.subject).uuidString
+      try await engine.database.execute(
+        """
+        update agent_schedules set run = run || \(run), next_due = next_due - interval '1 second'
+        where user_id = '\(person)'
+        """)
+      #expect(try await engine.upkeep().fireSchedules() == 1)
+      let told = try await schedule(engine)
+      #expect(told["last_error"]?["code"]?.string == code && told["last_run"]?.isNull == true)
+      #expect(try await engine.database.execute("select bool_and(next_due > now()) from agent_schedules") == ["t"])
+    }
+  }
+
+  @Test func `what may go better later is tried again, and the others have their turn`() async throws {
+    try await Engine.with { engine in
+      try await save(engine)
+      try await save(engine, as: Engine.bob)
+      try await makeDue(engine)
+      let person = try #require(Engine.alice.subject).uuidString
+      try await engine.database.execute(
+        """
+        update agent_schedules set next_due = next_due - interval '1 second' where user_id = '\(person)';
+        create function clash() returns trigger language plpgsql as
+          $$ begin raise exception 'clash' using errcode = '40001'; end $$;
+        create trigger clash after insert on agent_runs for each row when (new.user_id = '\(person)')
+          execute function clash()
+        """)
+      await expectError(.databaseConflict) { _ = try await engine.upkeep().fireSchedules() }
+      #expect(try await count(engine) == ["1"])
+      try await engine.database.execute("drop trigger clash on agent_runs")
+      #expect(try await engine.upkeep().fireSchedules() == 1)
+    }
+  }
+
   @Test func `what can be no schedule is refused`() async throws {
     try await Engine.with { engine in
       for more: [String: JSON] in [
         ["cron": "0 0 31 2 *", "every": nil], ["time_zone": "Mars/Olympus"], ["time_zone": "EST5FOO"], ["every": "9s"],
-        ["every": "366d"], ["every": "soon"], ["every": nil], ["cron": "* * * * *"], ["missed": "some"], ["run": nil],
+        ["time_zone": "Foo/Bar+5"], ["every": "366d"], ["every": "soon"], ["every": nil], ["cron": "* * * * *"],
+        ["missed": "some"], ["run": nil],
         ["run": ["plan": Self.plan, "start": false]], ["ends_at": "2020-01-01T00:00:00Z"], ["starts_at": "tomorrow"],
         ["run": [:]],
+        ["missed": "all"], ["missed": "all", "overlap": "replace"],
+        ["ends_at": "2099-01-01T00:00:00+16:00"],
+        ["run": ["plan": Self.plan, "budget": ["deadline": "2099-01-01T00:00:00+23:59"]]],
       ] {
         await expectError(.requestInvalid) { _ = try await save(engine, more) }
       }
@@ -168,6 +218,10 @@ import Testing
       #expect(try await engine.database.execute("select count(*) from agent_schedules") == ["0"])
       try await save(engine)
       await expectError(.requestExists) { _ = try await save(engine) }
+      await expectError(.requestInvalid) {
+        let change = try ScheduleRequest(json: ["missed": "all"], isNew: false)
+        _ = try await engine.registry.change("s", change, as: Engine.alice)
+      }
       try await save(engine, as: Engine.bob)
       await expectError(.scheduleNotFound) { _ = try await engine.registry.schedule("t", as: Engine.alice) }
     }

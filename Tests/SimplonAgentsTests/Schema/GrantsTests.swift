@@ -223,6 +223,31 @@ struct GrantsTests {
     }
   }
 
+  @Test func `the service stops and deletes users' schedules and webhooks, and changes nothing else about them`()
+    async throws
+  {
+    try await withTestDatabase { database in
+      try await database.execute(
+        """
+        insert into agent_schedules (name, owner_claims, every_seconds, run) values ('s', '{}', 60, '{}');
+        insert into agent_webhooks (url, events) values ('https://a.example/', '{run.failed}')
+        """)
+      for (table, change) in [
+        ("agent_schedules", "owner_claims = '{}'"), ("agent_schedules", "run = '{}'"), ("agent_webhooks", "url = 'x'"),
+      ] {
+        await refused("42501", change) {
+          try await database.execute("set role service_role; update \(table) set \(change)", as: .worker)
+        }
+      }
+      for table in ["agent_schedules", "agent_webhooks"] {
+        try await database.execute("set role service_role; update \(table) set enabled = false", as: .worker)
+        #expect(try await database.execute("select enabled from \(table)") == ["f"])
+        try await database.execute("set role service_role; delete from \(table)", as: .worker)
+        #expect(try await database.execute("select count(*) from \(table)") == ["0"])
+      }
+    }
+  }
+
   @Test func `steering another user's run is answered as if there were none`() async throws {
     try await withTestDatabase { database in
       let claims = { (user: String) in

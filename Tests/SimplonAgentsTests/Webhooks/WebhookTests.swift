@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct WebhookTests {
   /// Makes a webhook of the caller's; gives its id and its secret.
   @discardableResult
-  private func save(
+  func save(
     _ engine: Engine, _ url: String, events: JSON = ["run.cancelled"], as caller: Principal = Engine.alice
   ) async throws -> (id: UUID, secret: String) {
     let registry = Registry(
@@ -24,13 +24,13 @@ import Testing
 
   /// A run of the caller's that was stopped.
   @discardableResult
-  private func stopped(_ engine: Engine, as caller: Principal = Engine.alice) async throws -> UUID {
+  func stopped(_ engine: Engine, as caller: Principal = Engine.alice) async throws -> UUID {
     let run = try await engine.create([["id": "a", "tool": "noop"]], as: caller, start: false)
     _ = try await engine.runs.act(.stop, on: run, as: caller)
     return run
   }
 
-  private func deliver(_ engine: Engine, allowsPrivate: Bool = true) async throws {
+  func deliver(_ engine: Engine, allowsPrivate: Bool = true) async throws {
     try await WebhookSender(client: engine.client, allowsPrivate: allowsPrivate).deliver()
   }
 

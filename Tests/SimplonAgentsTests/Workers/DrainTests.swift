@@ -61,7 +61,7 @@ struct DrainTests {
       let execution = RunExecution(
         claim: claim, lease: lease, inbox: inbox, store: engine.heldRuns,
         settler: Settler(store: engine.heldRuns, logger: engine.logger), tools: engine.tools, models: ModelRouter([]),
-        wakeUp: engine.wakeUp, use: RecentUse(),
+        wakeUp: engine.wakeUp, use: RecentUse(), intake: Intake(limits: IntakeLimits()) { _, _ in 0 },
         logger: engine.logger)
       func end(_ id: String) -> RunExecution.Signal {
         .input(.ended(StepEnd(stepID: id, output: ["of": .string(id)], error: nil, layerHash: nil, jitter: 0)))

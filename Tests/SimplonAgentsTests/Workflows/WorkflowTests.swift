@@ -72,6 +72,36 @@ import Testing
     }
   }
 
+  @Test func `of a workflow's versions the last hundred are kept`() async throws {
+    try await Engine.with { engine in
+      try await save(engine)
+      try await engine.database.execute(
+        """
+        insert into workflow_versions select id, n, user_id, plan, inputs from workflows, generate_series(2, 150) n;
+        update workflows set version = 150
+        """)
+      let change = try WorkflowRequest(json: ["plan": Self.plan("new")], isNew: false)
+      _ = try await engine.registry.change("greet", change, as: Engine.alice)
+      let kept = try await engine.database.execute(
+        "select concat_ws(' ', count(*), min(version), max(version)) from workflow_versions")
+      #expect(kept == ["100 52 151"])
+      await expectError(.workflowNotFound) {
+        _ = try await engine.registry.workflow("greet", version: 51, as: Engine.alice)
+      }
+    }
+  }
+
+  @Test func `inputs and metadata that are too much together are refused`() async throws {
+    try await Engine.with { engine in
+      try await save(engine)
+      let long = JSON.string(String(repeating: "x", count: 40_000))
+      let request = try CreateRun(json: ["workflow": "greet", "inputs": ["who": long], "metadata": ["note": long]])
+      await expectError(.requestTooLarge) {
+        _ = try await engine.runs.create(request, idempotencyKey: nil, as: Engine.alice)
+      }
+    }
+  }
+
   @Test(
     arguments: [
       ([:], "who"), (["who": 7], "who"), (["who": "Ada", "when": "now"], "when"), (["who": "Ada", "how": nil], "how"),

@@ -14,6 +14,29 @@ import Testing
     }
   }
 
+  @Test func `what would act with another owner's rights than in the first database is told`() async throws {
+    let schema = """
+      create view public.mine as select 1 as a; create view public.theirs as select 1 as a;
+      create view public.plain with (security_invoker = on) as select 1 as a;
+      create function public.f() returns int language sql security definer as 'select 1';
+      create function public.g() returns int language sql as 'select 1';
+      """
+    try await withComparison(from: schema, to: "") { comparison, source, _ in
+      #expect(try await comparison.plan().notes == [])
+      try await source.execute(
+        """
+        alter view public.theirs owner to service_role; alter view public.plain owner to service_role;
+        alter function public.f() owner to service_role; alter function public.g() owner to service_role
+        """)
+      let notes = try await comparison.plan().notes
+      #expect(
+        notes == [
+          "these will act with the rights of postgres, and others own them in the first database: "
+            + "function public.f(); view public.theirs"
+        ])
+    }
+  }
+
   @Test func `a plan changes nothing and is the same each time`() async throws {
     try await withComparison(from: SchemaFamily.sql(5), to: SchemaFamily.sql(6)) { comparison, _, _ in
       let first = try await comparison.plan()

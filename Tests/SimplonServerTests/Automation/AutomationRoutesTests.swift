@@ -9,7 +9,7 @@ import Testing
   @Test(
     arguments: [
       ("workflows", ["name": "a", "plan": ServerUnderTest.plan], ["description": "changed"]),
-      ("schedules", ["name": "a", "every": "1h", "run": ["plan": ServerUnderTest.plan]], ["missed": "all"]),
+      ("schedules", ["name": "a", "every": "1h", "run": ["plan": ServerUnderTest.plan]], ["missed": "once"]),
       ("webhooks", ["url": "https://a.example/", "events": ["run.failed"]], ["description": "changed"]),
     ] as [(String, JSON, JSON)])
   func `what a caller saves is listed, changed, deleted, and not there for another`(

@@ -267,9 +267,10 @@ begin
   end if;
   -- A long queue is not counted to its end.
   select count(*) into ahead from (
-    select from public.agent_task_queue a
-    where (a.priority > q.priority or a.priority = q.priority and a.ready_at < q.ready_at)
-      and a.ready_at <= clock_timestamp()
+    (select 1 from public.agent_task_queue a where a.priority > q.priority and a.ready_at <= now() limit 1000)
+    union all
+    (select 1 from public.agent_task_queue a
+     where a.priority = q.priority and a.ready_at < least(q.ready_at, now()) limit 1000)
     limit 1000) a;
   return jsonb_build_object('code', 'queued', 'message',
     format('The run is queued with %s ahead of it.', case ahead when 1000 then '1000 or more' else ahead::text end),

@@ -178,7 +178,7 @@ as $$
     select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
     where r.status = 'waiting' and r.reason is not null and r.reason ->> 'code' = queue_waiting.reason
       and (r.model is null or r.model = any (models))
-    order by s.run_id limit most for update of s skip locked),
+    order by s.run_id limit most for no key update of s, r skip locked),
   state as (
     update simplon.run_state s set next_seq = s.next_seq + 1
     from waiting w where s.run_id = w.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),

@@ -28,7 +28,10 @@ begin
   end if;
   select t.* into asked from public.agent_steps t
   where t.run_id = run and t.attempt = r.attempt and t.step_id = step for update;
-  if asked.response is not null then
+  if (response ->> 'attempt')::integer <> r.attempt then
+    raise exception 'step "%" was asked in an attempt that is over', step
+      using errcode = 'SIM02', hint = 'Look what it asks now.';
+  elsif asked.response is not null then
     raise exception 'somebody has responded to step "%" already', step
       using errcode = 'SIM02', hint = 'A response stands; the step shows it.';
   elsif asked.step_id is null or asked.status <> 'waiting' or asked.effect <> 'intent' then
@@ -42,7 +45,7 @@ begin
       using errcode = 'SIM05';
   end if;
 
-  given := response || jsonb_build_object('by', auth.uid(), 'role', auth.role(), 'at', clock_timestamp());
+  given := (response - 'attempt') || jsonb_build_object('by', auth.uid(), 'role', auth.role(), 'at', clock_timestamp());
   update public.agent_steps t set response = given, updated_at = clock_timestamp()
   where t.run_id = run and t.attempt = r.attempt and t.step_id = step;
   insert into public.observability_events (user_id, event, resource, resource_id, changed, actor_role, actor_id)

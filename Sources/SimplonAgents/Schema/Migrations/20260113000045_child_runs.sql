@@ -1,5 +1,14 @@
 -- Runs that a step of another run makes, for the same owner and with no more rights. SIM07 too deep or too many.
 
+-- How many runs a tree has had, by its first one.
+create table simplon.tree_sizes (
+  root_id uuid primary key references public.agent_runs (id) on delete cascade,
+  runs integer not null
+);
+alter table simplon.tree_sizes enable row level security;
+alter table simplon.tree_sizes force row level security;
+revoke all on simplon.tree_sizes from public, anon, authenticated, service_role;
+
 -- Makes the run of a step, or finds the one that the step has made in this attempt: a worker that comes back to a step
 -- after a crash finds what there is. The row of the run above is held meanwhile, so that nothing is added to a tree that
 -- is being stopped, and a worker that lost its lease makes nothing.
@@ -12,6 +21,7 @@ as $$
 declare
   above public.agent_runs;
   child uuid;
+  size integer;
 begin
   perform from simplon.run_state s
   where s.run_id = create_child.run and s.epoch = create_child.epoch and s.worker is not null for update;
@@ -26,6 +36,14 @@ begin
       raise exception 'the run is 8 runs below the first of its tree, and may make none itself' using errcode = 'SIM07';
     elsif (select count(*) from public.agent_runs c where c.parent_id = above.id) >= 1000 then
       raise exception 'the run has made 1000 runs, and may make no more' using errcode = 'SIM07';
+    elsif jsonb_array_length(case jsonb_typeof(request #> '{plan,steps}') when 'array' then request #> '{plan,steps}' end)
+        > (above.budget ->> 'max_steps')::integer then
+      raise exception 'the plan has more steps than "max_steps" of the budget allows' using errcode = 'SIM07';
+    end if;
+    insert into simplon.tree_sizes as t (root_id, runs) values (simplon.root_of_run(above.id), 2)
+    on conflict (root_id) do update set runs = t.runs + 1 returning t.runs into size;
+    if size > 10000 then
+      raise exception 'its tree has had 10000 runs, and may have no more' using errcode = 'SIM07';
     end if;
     insert into public.agent_runs (
       user_id, owner_claims, project_id, agent, model, tools, connectors, prompt, plan, workflow, priority, metadata,
@@ -57,8 +75,8 @@ begin
         select from public.agent_runs c join public.agent_steps t
           on t.run_id = c.parent_id and t.attempt = c.parent_attempt and t.step_id = c.parent_step
         where c.parent_id = r.id and c.parent_attempt = r.attempt and c.completed_at is not null
-          and t.status = 'waiting')
-    order by s.run_id for update of s skip locked),
+          and t.status = 'waiting' and t.retry_at is null)
+    order by s.run_id for no key update of s, r skip locked),
   state as (
     update simplon.run_state s set next_seq = s.next_seq + 1
     from due d where s.run_id = d.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
@@ -86,7 +104,7 @@ as $$
         select from public.agent_runs c join public.agent_steps t
           on t.run_id = c.parent_id and t.attempt = c.parent_attempt and t.step_id = c.parent_step
         where c.parent_id = r.id and c.parent_attempt = r.attempt and c.completed_at is not null
-          and t.status = 'waiting')
+          and t.status = 'waiting' and t.retry_at is null)
     limit most))
 $$;
 

@@ -7,18 +7,33 @@ alter table public.agent_messages add column origin_run uuid, add column origin_
 create index agent_steps_of_origin on public.agent_steps (origin_run) where origin_run is not null;
 create index agent_messages_of_origin on public.agent_messages (origin_run) where origin_run is not null;
 
--- Before a run goes, its forks get what they have of it. (No foreign key: it would cost every step a look.)
+-- Before a run goes, one of its forks gets each thing that they have of it, and the others refer to that one. (No foreign
+-- key: it would cost every step a look.)
 create function simplon.hand_down() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
+  with heirs as materialized (
+    select distinct on (t.origin_attempt, t.step_id) t.run_id, t.attempt, t.origin_attempt, t.step_id
+    from public.agent_steps t where t.origin_run = old.id order by t.origin_attempt, t.step_id, t.run_id)
   update public.agent_steps t set
-    input = coalesce(t.input, o.input), output = coalesce(t.output, o.output), origin_run = null, origin_attempt = null
-  from public.agent_steps o
-  where t.origin_run = old.id and o.run_id = old.id and o.attempt = t.origin_attempt and o.step_id = t.step_id;
-  update public.agent_messages t set raw = coalesce(t.raw, o.raw), origin_run = null, origin_attempt = null
-  from public.agent_messages o
-  where t.origin_run = old.id and o.run_id = old.id and o.attempt = t.origin_attempt and o.position = t.position;
+    input = case when t.run_id = h.run_id then coalesce(t.input, o.input) else t.input end,
+    output = case when t.run_id = h.run_id then coalesce(t.output, o.output) else t.output end,
+    origin_run = case when t.run_id = h.run_id then null else h.run_id end,
+    origin_attempt = case when t.run_id = h.run_id then null else h.attempt end
+  from heirs h join public.agent_steps o
+    on o.run_id = old.id and o.attempt = h.origin_attempt and o.step_id = h.step_id
+  where t.origin_run = old.id and t.origin_attempt = h.origin_attempt and t.step_id = h.step_id;
+  with heirs as materialized (
+    select distinct on (m.origin_attempt, m.position) m.run_id, m.attempt, m.origin_attempt, m.position
+    from public.agent_messages m where m.origin_run = old.id order by m.origin_attempt, m.position, m.run_id)
+  update public.agent_messages m set
+    raw = case when m.run_id = h.run_id then coalesce(m.raw, o.raw) else m.raw end,
+    origin_run = case when m.run_id = h.run_id then null else h.run_id end,
+    origin_attempt = case when m.run_id = h.run_id then null else h.attempt end
+  from heirs h join public.agent_messages o
+    on o.run_id = old.id and o.attempt = h.origin_attempt and o.position = h.position
+  where m.origin_run = old.id and m.origin_attempt = h.origin_attempt and m.position = h.position;
   return old;
 end $$;
 create trigger agent_runs_hand_down before delete on public.agent_runs
@@ -65,6 +80,11 @@ begin
   end if;
   -- Nothing of it is written meanwhile.
   perform from simplon.run_state s where s.run_id = fork_run.run for update;
+  -- Nor is any run deleted that holds what it has taken over itself; what was being deleted has been handed down by then.
+  perform from simplon.run_state s where s.run_id in (
+    select t.origin_run from public.agent_steps t where t.run_id = fork_run.run and t.origin_run is not null
+    union select m.origin_run from public.agent_messages m where m.run_id = fork_run.run and m.origin_run is not null)
+  order by s.run_id for key share;
   select r.* into origin from public.agent_runs r where r.id = fork_run.run;
   if not found then
     raise exception 'there is no run % of yours', fork_run.run using errcode = 'SIM03';
@@ -149,7 +169,8 @@ begin
     user_id, owner_claims, project_id, agent, model, tools, connectors, prompt, plan, workflow, priority, metadata,
     budget, forked_from, engine_version)
   values (
-    origin.user_id, origin.owner_claims, origin.project_id, origin.agent, coalesce(request ->> 'model', origin.model),
+    -- Its owner's own fork has the claims that he has now.
+    origin.user_id, case when origin.user_id = auth.uid() then null else origin.owner_claims end, origin.project_id, origin.agent, coalesce(request ->> 'model', origin.model),
     origin.tools, origin.connectors, coalesce(request ->> 'prompt', origin.prompt), origin.plan, origin.workflow,
     least(origin.priority, 0), origin.metadata,
     -- A deadline that is over is the origin's.

@@ -1,4 +1,4 @@
--- Saved workflows: a plan under a name of its owner's, with the JSON Schema of its inputs and all versions that it had;
+-- Saved workflows: a plan under a name of its owner's, with the JSON Schema of its inputs and its last versions;
 -- and what has come of the runs made from it. The service's own have no user.
 -- SIM50 no such workflow, SIM51 as many as one may have, SIM52 the name is taken.
 create table public.workflows (
@@ -35,7 +35,7 @@ create table public.workflow_executions (
   workflow_id uuid references public.workflows (id) on delete set null,
   workflow_name text not null,
   version integer not null,
-  run_id uuid unique references public.agent_runs (id) on delete set null,
+  run_id uuid unique references public.agent_runs (id) on delete cascade,
   user_id uuid,
   status public.task_status not null,
   inputs jsonb not null default '{}',
@@ -75,11 +75,14 @@ begin
   if tg_op = 'INSERT' then
     insert into public.workflow_executions (workflow_id, workflow_name, version, run_id, user_id, status, inputs, created_at)
     select w.id, w.name, v.version, new.id, new.user_id, new.status, coalesce(new.metadata -> 'inputs', '{}'), new.created_at
-    from public.workflows w join public.workflow_versions v on v.workflow_id = w.id
+    from public.workflows w cross join lateral (
+      -- Most often it is the plan as it is now, which is one comparison.
+      select case when w.plan = new.plan then w.version else (
+        select max(x.version) from public.workflow_versions x where x.workflow_id = w.id and x.plan = new.plan) end
+      offset 0) as v (version)
     where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
         = coalesce(new.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      and w.name = new.workflow and v.plan = new.plan
-    order by v.version desc limit 1;
+      and w.name = new.workflow and v.version is not null;
   else
     update public.workflow_executions e set
       status = new.status, output = new.result, error = new.error, completed_at = new.completed_at,
@@ -102,7 +105,9 @@ as $$
 declare
   made public.workflows;
 begin
-  if (select count(*) from public.workflows w where w.user_id is not distinct from auth.uid()) >= 1000 then
+  if (select count(*) from public.workflows w
+      where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+        = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)) >= 1000 then
     raise exception 'you have 1000 workflows, which is the limit' using errcode = 'SIM51', hint = 'Delete one.';
   end if;
   insert into public.workflows (user_id, name, description, plan, inputs)
@@ -116,7 +121,7 @@ begin
   values (made.id, made.version, made.user_id, made.plan, made.inputs);
 end $$;
 
--- Changes what is sent; another plan, or other inputs, are a new version.
+-- Changes what is sent; another plan, or other inputs, are a new version. The last hundred are kept.
 create function simplon.change_workflow(workflow text, changes jsonb) returns void
 language plpgsql security definer set search_path = ''
 as $$
@@ -129,12 +134,15 @@ begin
     version = w.version + (w.plan is distinct from coalesce(changes -> 'plan', w.plan)
       or w.inputs is distinct from coalesce(changes -> 'inputs', w.inputs))::integer,
     updated_at = clock_timestamp()
-  where w.user_id is not distinct from auth.uid() and w.name = workflow returning * into changed;
+  where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
+    and w.name = workflow returning * into changed;
   if not found then
     raise exception 'there is no workflow "%" of yours', left(workflow, 200) using errcode = 'SIM50';
   end if;
   insert into public.workflow_versions (workflow_id, version, user_id, plan, inputs)
   values (changed.id, changed.version, changed.user_id, changed.plan, changed.inputs) on conflict do nothing;
+  delete from public.workflow_versions v where v.workflow_id = changed.id and v.version <= changed.version - 100;
 end $$;
 
 -- Deletes a workflow with its versions; runs made from it, and their executions, stay.
@@ -142,7 +150,10 @@ create function simplon.delete_workflow(workflow text) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  delete from public.workflows w where w.user_id is not distinct from auth.uid() and w.name = workflow;
+  delete from public.workflows w
+  where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
+    and w.name = workflow;
   if not found then
     raise exception 'there is no workflow "%" of yours', left(workflow, 200) using errcode = 'SIM50';
   end if;

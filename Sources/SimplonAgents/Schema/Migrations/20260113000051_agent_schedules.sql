@@ -120,16 +120,34 @@ declare
   s public.agent_schedules;
 begin
   select a.* into s from public.agent_schedules a where a.id = schedule;
-  if not exists (select from pg_catalog.pg_timezone_names z where z.name = s.time_zone) then
+  begin
+    -- What else PostgreSQL takes for a zone, abbreviations and offsets, knows no changes of clocks, or has another sign.
+    if s.time_zone !~ '^(UTC|Etc/GMT([+-][0-9]|[+]1[0-2]|-1[0-4])|[A-Za-z_]+(/[A-Za-z_-]+)+)$' then
+      raise invalid_parameter_value;
+    end if;
+    perform clock_timestamp() at time zone s.time_zone;
+  exception when invalid_parameter_value then
     raise exception '"time_zone" must be a name of the IANA time zone database'
       using errcode = 'SIM05', hint = 'Write Europe/Zurich, America/New_York or UTC.';
-  end if;
+  end;
   s.next_due := simplon.next_due(s, clock_timestamp());
   if s.next_due is null then
     raise exception 'the schedule is never due'
       using errcode = 'SIM05', hint = 'Look at "cron" (a 31 February?) and "ends_at".';
   end if;
   update public.agent_schedules a set next_due = s.next_due, late = 0 where a.id = schedule;
+end $$;
+
+-- Refuses policies that contradict each other: what is made up in a row always finds the run before under way.
+create function simplon.check_policies(schedule uuid) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if exists (
+    select from public.agent_schedules a where a.id = schedule and a.missed = 'all' and a.overlap <> 'allow') then
+    raise exception '"missed": "all" needs "overlap": "allow"'
+      using errcode = 'SIM05', hint = 'Runs that are made up begin together; or write "missed": "once".';
+  end if;
 end $$;
 
 -- Saves a schedule under a new name: {name, cron + fields | every_seconds, run, time_zone?, missed?, overlap?, …}.
@@ -139,7 +157,9 @@ as $$
 declare
   made uuid;
 begin
-  if (select count(*) from public.agent_schedules s where s.user_id is not distinct from auth.uid()) >= 100 then
+  if (select count(*) from public.agent_schedules s
+      where coalesce(s.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+        = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)) >= 100 then
     raise exception 'you have 100 schedules, which is the limit' using errcode = 'SIM51', hint = 'Delete one.';
   end if;
   insert into public.agent_schedules (
@@ -155,6 +175,7 @@ begin
     raise exception 'you have a schedule "%" already', request ->> 'name'
       using errcode = 'SIM52', hint = 'Change it with PATCH, or choose another name.';
   end if;
+  perform simplon.check_policies(made);
   perform simplon.plan_schedule(made);
 end $$;
 
@@ -176,10 +197,13 @@ begin
     starts_at = coalesce((changes ->> 'starts_at')::timestamptz, s.starts_at),
     ends_at = coalesce((changes ->> 'ends_at')::timestamptz, s.ends_at),
     enabled = coalesce((changes ->> 'enabled')::boolean, s.enabled), updated_at = clock_timestamp()
-  where s.user_id is not distinct from auth.uid() and s.name = schedule returning s.id into changed;
+  where coalesce(s.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
+    and s.name = schedule returning s.id into changed;
   if not found then
     raise exception 'there is no schedule "%" of yours', left(schedule, 200) using errcode = 'SIM53';
   end if;
+  perform simplon.check_policies(changed);
   if changes ?| array['cron', 'every_seconds', 'time_zone', 'starts_at', 'ends_at']
     or (changes ->> 'enabled')::boolean then
     perform simplon.plan_schedule(changed);
@@ -191,7 +215,10 @@ create function simplon.delete_schedule(schedule text) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  delete from public.agent_schedules s where s.user_id is not distinct from auth.uid() and s.name = schedule;
+  delete from public.agent_schedules s
+  where coalesce(s.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
+    and s.name = schedule;
   if not found then
     raise exception 'there is no schedule "%" of yours', left(schedule, 200) using errcode = 'SIM53';
   end if;
@@ -275,12 +302,15 @@ alter table public.agent_schedules enable row level security;
 alter table public.agent_schedules force row level security;
 revoke all on public.agent_schedules from public, anon, authenticated, service_role;
 grant select on public.agent_schedules to authenticated, service_role;
+-- So that an operator can stop a user's.
+grant update (enabled), delete on public.agent_schedules to service_role;
 create policy agent_schedules_read_own on public.agent_schedules for select to authenticated
   using ((select auth.uid()) = user_id);
 create policy agent_schedules_service on public.agent_schedules to service_role using (true) with check (true);
 
 revoke all on function simplon.next_cron(jsonb, text, timestamptz),
-  simplon.next_due(public.agent_schedules, timestamptz), simplon.plan_schedule(uuid), simplon.save_schedule(jsonb),
+  simplon.next_due(public.agent_schedules, timestamptz), simplon.plan_schedule(uuid), simplon.check_policies(uuid),
+  simplon.save_schedule(jsonb),
   simplon.change_schedule(text, jsonb), simplon.delete_schedule(text), simplon.due_schedules(integer),
   simplon.fire_schedule(uuid, timestamptz, jsonb, integer), simplon.fail_schedule(uuid, timestamptz, jsonb)
   from public, anon, authenticated, service_role;

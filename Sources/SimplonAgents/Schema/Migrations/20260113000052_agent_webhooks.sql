@@ -43,7 +43,8 @@ create table public.agent_webhook_deliveries (
   delivered_at timestamptz
 );
 create index agent_webhook_deliveries_of_webhook on public.agent_webhook_deliveries (webhook_id, id desc);
-create index agent_webhook_deliveries_due on public.agent_webhook_deliveries (next_attempt_at) where status = 'pending';
+create index agent_webhook_deliveries_due on public.agent_webhook_deliveries
+  (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), next_attempt_at) where status = 'pending';
 create index agent_webhook_deliveries_by_age on public.agent_webhook_deliveries (created_at);
 
 -- Every run that ends or waits passes by here, so whoever has no webhook pays for one look into an index.
@@ -72,7 +73,9 @@ begin
   from public.agent_webhooks w
   where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
       = coalesce(new.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-    and w.enabled and kind = any (w.events);
+    and w.enabled and kind = any (w.events)
+  -- One that is being deleted is told nothing, and is not waited for.
+  for key share of w skip locked;
   return null;
 end $$;
 create trigger agent_runs_tell_webhooks after update on public.agent_runs
@@ -87,7 +90,9 @@ as $$
 declare
   made uuid;
 begin
-  if (select count(*) from public.agent_webhooks w where w.user_id is not distinct from auth.uid()) >= 10 then
+  if (select count(*) from public.agent_webhooks w
+      where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+        = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)) >= 10 then
     raise exception 'you have 10 webhooks, which is the limit' using errcode = 'SIM51', hint = 'Delete one.';
   end if;
   insert into public.agent_webhooks (user_id, url, events, description)
@@ -153,20 +158,45 @@ begin
   end if;
 end $$;
 
--- Takes deliveries whose time has come, for two minutes: what nobody says the outcome of is tried again after that.
-create function simplon.take_deliveries(most integer)
-returns table (id uuid, attempt integer, sent_at bigint, url text, secret text, payload text)
+-- Takes deliveries whose time has come, for two minutes: what nobody says the outcome of is tried again after that. Of each
+-- user at most four are under way, so that nobody's slow receivers keep the others' waiting: `busy` has the owner of each
+-- that the caller is about, as `owner` says it. The owners are found by one look into the index for each.
+create function simplon.take_deliveries(most integer, busy uuid[] default '{}')
+returns table (id uuid, owner uuid, attempt integer, sent_at bigint, url text, secret text, payload text)
 language sql security definer set search_path = ''
 as $$
-  with due as materialized (
-    select d.id from public.agent_webhook_deliveries d
-    where d.status = 'pending' and d.next_attempt_at <= now()
-    order by d.next_attempt_at limit most for update skip locked),
+  with recursive owners (id) as (
+    (select coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+    from public.agent_webhook_deliveries d where d.status = 'pending' order by 1 limit 1)
+    union all
+    select (
+      select coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+      from public.agent_webhook_deliveries d
+      where d.status = 'pending' and coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid) > o.id
+      order by 1 limit 1)
+    from owners o where o.id is not null),
+  chosen as materialized (
+    select o.id, 4 - cardinality(array_positions(busy, o.id)) as free
+    from owners o cross join lateral (
+      select d.next_attempt_at from public.agent_webhook_deliveries d join public.agent_webhooks w on w.id = d.webhook_id
+      where coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid) = o.id
+        and d.status = 'pending' and d.next_attempt_at <= now() and w.enabled
+      order by d.next_attempt_at limit 1) as oldest
+    where cardinality(array_positions(busy, o.id)) < 4
+    order by oldest.next_attempt_at limit most),
+  due as materialized (
+    select x.id, c.id as owner from chosen c cross join lateral (
+      select d.id, d.next_attempt_at
+      from public.agent_webhook_deliveries d join public.agent_webhooks w on w.id = d.webhook_id
+      where coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid) = c.id
+        and d.status = 'pending' and d.next_attempt_at <= now() and w.enabled
+      order by d.next_attempt_at limit c.free for update of d skip locked) as x
+    order by x.next_attempt_at limit most),
   taken as (
     update public.agent_webhook_deliveries d set
       attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + interval '2 minutes'
-    from due where d.id = due.id returning d.id, d.attempts, d.webhook_id, d.payload)
-  select t.id, t.attempts, floor(extract(epoch from clock_timestamp()))::bigint, w.url, x.secret, t.payload::text
+    from due where d.id = due.id returning d.id, due.owner, d.attempts, d.webhook_id, d.payload)
+  select t.id, t.owner, t.attempts, floor(extract(epoch from clock_timestamp()))::bigint, w.url, x.secret, t.payload::text
   from taken t join public.agent_webhooks w on w.id = t.webhook_id
   join simplon.webhook_secrets x on x.webhook_id = t.webhook_id
 $$;
@@ -181,6 +211,9 @@ declare
   d public.agent_webhook_deliveries;
   is_enabled boolean;
 begin
+  -- Before its deliveries, as all who end several of them do.
+  perform from public.agent_webhooks w join public.agent_webhook_deliveries x on x.webhook_id = w.id
+  where x.id = delivery for no key update of w;
   select x.* into d from public.agent_webhook_deliveries x
   where x.id = delivery and x.attempts = attempt and x.status = 'pending' for update;
   if not found then
@@ -211,12 +244,17 @@ begin
   end if;
 end $$;
 
--- Forgets deliveries after thirty days; gives how many.
-create function simplon.sweep_deliveries() returns bigint
+-- Forgets deliveries after thirty days, so many at a time; gives how many.
+create function simplon.sweep_deliveries(most integer default 10000) returns bigint
 language sql security definer set search_path = ''
 as $$
   with gone as (
-    delete from public.agent_webhook_deliveries d where d.created_at < now() - interval '30 days' and d.status <> 'pending'
+    delete from public.agent_webhook_deliveries d where d.id in (
+      select x.id from public.agent_webhook_deliveries x
+      where x.created_at < now() - interval '30 days'
+        -- One that nobody has ended in its day is a disabled webhook's.
+        and (x.status <> 'pending' or x.since < now() - interval '2 days')
+      order by x.created_at limit most for update skip locked)
     returning 1)
   select count(*) from gone
 $$;
@@ -229,6 +267,8 @@ alter table public.agent_webhooks enable row level security;
 alter table public.agent_webhooks force row level security;
 revoke all on public.agent_webhooks from public, anon, authenticated, service_role;
 grant select on public.agent_webhooks to authenticated, service_role;
+-- So that an operator can stop a user's.
+grant update (enabled), delete on public.agent_webhooks to service_role;
 create policy agent_webhooks_read_own on public.agent_webhooks for select to authenticated
   using ((select auth.uid()) = user_id);
 create policy agent_webhooks_service on public.agent_webhooks to service_role using (true) with check (true);
@@ -243,10 +283,10 @@ create policy agent_webhook_deliveries_service on public.agent_webhook_deliverie
 revoke all on simplon.webhook_secrets from public, anon, authenticated, service_role;
 
 revoke all on function simplon.notify_webhooks(), simplon.save_webhook(jsonb, text), simplon.change_webhook(uuid, jsonb),
-  simplon.delete_webhook(uuid), simplon.redeliver(uuid, uuid), simplon.take_deliveries(integer),
-  simplon.settle_delivery(uuid, integer, integer, text), simplon.sweep_deliveries()
+  simplon.delete_webhook(uuid), simplon.redeliver(uuid, uuid), simplon.take_deliveries(integer, uuid[]),
+  simplon.settle_delivery(uuid, integer, integer, text), simplon.sweep_deliveries(integer)
   from public, anon, authenticated, service_role;
 grant execute on function simplon.save_webhook(jsonb, text), simplon.change_webhook(uuid, jsonb),
   simplon.delete_webhook(uuid), simplon.redeliver(uuid, uuid) to authenticated, service_role;
-grant execute on function simplon.take_deliveries(integer),
-  simplon.settle_delivery(uuid, integer, integer, text), simplon.sweep_deliveries() to service_role;
+grant execute on function simplon.take_deliveries(integer, uuid[]),
+  simplon.settle_delivery(uuid, integer, integer, text), simplon.sweep_deliveries(integer) to service_role;

@@ -183,8 +183,8 @@ begin
   end if;
 end $$;
 
--- Hands out memories that want a vector, of each the beginning, which any model can read; each again after a while,
--- longer each time, as long as it has none.
+-- Hands out memories that want a vector, of each the beginning, which any model can read; less of a script of which most
+-- characters are tokens of their own. Each comes again after a while, longer each time, as long as it has none.
 create function simplon.take_memories(most integer) returns table (memory_id uuid, version uuid, words text)
 language plpgsql security definer set search_path = ''
 as $$
@@ -201,7 +201,8 @@ begin
     update simplon.memory_queue w set tries = w.tries + 1,
       ready_at = clock_timestamp() + least(interval '1 hour', interval '30 seconds' * 2 ^ least(w.tries, 10))
     from due d where w.memory_id = d.memory_id returning w.memory_id, w.version)
-  select t.memory_id, t.version, left(m.key || E'\n' || m.content, 6000)
+  select t.memory_id, t.version, left(m.key || E'\n' || m.content,
+    case when octet_length(m.content) > 1.5 * char_length(m.content) then 2500 else 6000 end)
   from taken t join public.agent_memory m on m.id = t.memory_id;
 end $$;
 

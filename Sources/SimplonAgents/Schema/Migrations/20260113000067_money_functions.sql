@@ -88,11 +88,15 @@ begin
   order by p.scope, p.id, p.day for update;
   passed := simplon.cap_passed(run, root, owner, amount, caps);
   if passed is not null then
-    raise exception 'the cap of % USD for the % would be passed: % spent or reserved so far, the next question up to %',
+    -- What all have spent is not each one's to know.
+    if passed ->> 'scope' = 'day' then
+      passed := passed - 'used';
+    end if;
+    raise exception 'the cap of % USD for the % would be passed% by the next question, which costs up to %',
       passed ->> 'cap',
       case passed ->> 'scope' when 'call' then 'question' when 'tree' then 'tree of runs' when 'user_day' then 'user''s day'
         else passed ->> 'scope' end,
-      passed ->> 'used', amount
+      coalesce(', as ' || (passed ->> 'used') || ' are spent or reserved,', ''), amount
       using errcode = 'SIM30',
         detail = (passed || jsonb_build_object('on_limit', coalesce(budget ->> 'on_limit', 'fail')))::text;
   end if;
@@ -192,9 +196,11 @@ declare
 begin
   select coalesce(array_agg(l.run_id), '{}') into locked from (
     select s.run_id from simplon.run_state s
-    where exists (
-      select from public.agent_model_calls c
-      where c.run_id = s.run_id and c.state = 'reserved' and (s.epoch > c.epoch or s.worker is null))
+    -- By what is reserved, which is little: runs that are over are many.
+    where s.run_id = any (array(select c.run_id from public.agent_model_calls c where c.state = 'reserved'))
+      and exists (
+        select from public.agent_model_calls c
+        where c.run_id = s.run_id and c.state = 'reserved' and (s.epoch > c.epoch or s.worker is null))
     order by s.run_id limit most for update skip locked) l;
   select jsonb_agg(jsonb_build_object('id', l.id, 'basis', 'assumed')) into lost from (
     select c.id from public.agent_model_calls c left join simplon.run_state s on s.run_id = c.run_id
@@ -213,8 +219,9 @@ language sql set search_path = ''
 as $$
   with waiting as materialized (
     select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
-    where s.run_id = any (runs) and r.status = 'waiting' and r.reason ->> 'code' = 'budget'
-    order by s.run_id for update of s skip locked),
+    where s.run_id = any (runs) and s.worker is null and r.status = 'waiting' and r.reason ->> 'code' = 'budget'
+    -- Both rows, so that neither is judged as it was before somebody changed it.
+    order by s.run_id for no key update of s, r skip locked),
   state as (
     update simplon.run_state s set next_seq = s.next_seq + 1
     from waiting w where s.run_id = w.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
@@ -237,12 +244,22 @@ create function simplon.queue_within_caps(caps jsonb, most integer default 1000)
 language sql security definer set search_path = ''
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
+  with waiting as materialized (
+    select r.id, r.user_id, (r.reason -> 'details' ->> 'amount')::numeric as amount from public.agent_runs r
+    where r.status = 'waiting' and r.reason is not null and r.reason ->> 'code' = 'budget'),
+  -- No more of them than together stay within the caps of their user's day and of all: the others would only come back.
+  fitting as (
+    select w.id, w.user_id, sum(w.amount) over (partition by w.user_id order by w.id) as of_user,
+      sum(w.amount) over (order by w.id) as of_all
+    from waiting w where simplon.cap_passed(w.id, simplon.root_of_run(w.id), w.user_id, w.amount, caps) is null)
   select simplon.queue_capped(array(
-    select r.id from public.agent_runs r
-    where r.status = 'waiting' and r.reason is not null and r.reason ->> 'code' = 'budget'
-      and simplon.cap_passed(
-        r.id, simplon.root_of_run(r.id), r.user_id, (r.reason -> 'details' ->> 'amount')::numeric, caps) is null
-    order by r.id limit most))
+    select f.id from fitting f
+    left join simplon.spending u on u.scope = 3 and u.day = (now() at time zone 'UTC')::date
+      and u.id = coalesce(f.user_id, '00000000-0000-0000-0000-000000000000')
+    left join simplon.spending d on d.scope = 4 and d.day = (now() at time zone 'UTC')::date
+    where coalesce(f.of_user + coalesce(u.spent + u.reserved, 0) <= (caps ->> 'user_day')::numeric, true)
+      and coalesce(f.of_all + coalesce(d.spent + d.reserved, 0) <= (caps ->> 'day')::numeric, true)
+    order by f.id limit most))
 $$;
 
 -- Goes on with a run, within another budget if one is given: what it names takes the place of what it was, for the run and
@@ -261,14 +278,16 @@ begin
   tree := simplon.lock_tree(run);
   update public.agent_runs r set budget = coalesce(r.budget, '{}') || resume_run.budget
   where r.id = any (tree) and resume_run.budget is not null;
+  insert into public.observability_events (user_id, event, resource, resource_id, changed, actor_role, actor_id)
+  select r.user_id, 'run.changed', 'agent_runs', r.id::text, '{budget}', auth.role(), auth.uid()
+  from public.agent_runs r where r.id = any (tree) and resume_run.budget is not null;
   queued := array(select simplon.queue_capped(tree));
   select r.status into stands from public.agent_runs r where r.id = run;
   if queued = '{}' or stands in ('failed', 'cancelled') then
     return simplon.act_on_run(run, 'resume');
   end if;
   insert into public.observability_events (user_id, event, resource, resource_id, changed, actor_role, actor_id)
-  select r.user_id, 'run.resumed', 'agent_runs', r.id::text,
-    case when resume_run.budget is null then '{status}' else '{budget,status}' end::text[], auth.role(), auth.uid()
+  select r.user_id, 'run.resumed', 'agent_runs', r.id::text, '{status}', auth.role(), auth.uid()
   from public.agent_runs r where r.id = run;
   return stands;
 end $$;
@@ -290,7 +309,7 @@ as $$
     select s.run_id, simplon.deadline_of(r.budget) as deadline
     from public.agent_runs r join simplon.run_state s on s.run_id = r.id
     where r.completed_at is null and r.budget ? 'deadline' and simplon.deadline_of(r.budget) <= now()
-    order by s.run_id limit most for update of s skip locked),
+    order by s.run_id limit most for no key update of s, r skip locked),
   state as (
     update simplon.run_state s set epoch = s.epoch + 1, worker = null, lease_until = null, next_seq = s.next_seq + 1
     from due d where s.run_id = d.run_id returning s.run_id, s.user_id, s.next_seq, d.deadline),

@@ -163,7 +163,13 @@ begin
       lanes as materialized (
         select w.lane from walk w where w.visited > 0 and w.ready_at <= now()
         union
-        select oldest_lane),
+        select oldest_lane
+        union
+        -- What came last is seen too, however many lanes wait for later.
+        select simplon.lane(n.user_id) from (
+          select q.user_id from public.agent_task_queue q
+          where q.priority = level and q.ready_at <= now() and q.engine_version <= engine
+          order by q.ready_at desc limit places) n),
       loads as materialized (
         select l.lane,
           case when per_user is not null or c.lanes > 1 then (

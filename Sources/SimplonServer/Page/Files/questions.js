@@ -14,9 +14,9 @@ export function questionList(run, done) {
   const forms = new Map();
   return {
     node,
-    /** Shows the open ones among these steps. */
-    update(steps) {
-      const open = new Map(steps.filter(isOpen).map((step) => [`${step.step_id} ${step.expires_at}`, step]));
+    /** Shows the open ones among the steps of that attempt. */
+    update(steps, attempt) {
+      const open = new Map(steps.filter(isOpen).map((step) => [`${attempt} ${step.step_id} ${step.expires_at}`, { ...step, attempt }]));
       for (const [key, form] of forms) {
         if (open.has(key)) continue;
         const held = form.contains(document.activeElement);
@@ -50,7 +50,7 @@ function card(run, step, heading, shown, fields, buttons, done) {
     buttons.forEach((button) => { button.disabled = true; });
     fill(notice);
     try {
-      await ask('/agent/execute', { action: 'respond', run_id: run, step_id: step.step_id, ...said });
+      await ask('/agent/execute', { action: 'respond', run_id: run, step_id: step.step_id, attempt: step.attempt, ...said });
       announce(`Step ${step.step_id} has its response`);
       await done();
     } catch (error) {

@@ -147,7 +147,7 @@ export function runView(id) {
       ['Cost', cost(run.cost)], ['Attempt', String(run.attempt)], ['Agent', run.agent], ['Model', run.model], ['Forked from', other(run.forked_from)], ['Made by', other(run.parent_id)], ['Id', el('code', {}, run.run_id)],
     ].filter(([, what]) => what).map(([label, what]) => el('div', {}, el('dt', {}, label), el('dd', {}, what))));
     actions.update(run.status);
-    questions.update(isOver(run.status) ? [] : run.steps);
+    questions.update(isOver(run.status) ? [] : run.steps, run.attempt);
     fork.update(run.steps.filter((step) => step.status !== 'pending').map((step) => step.step_id), run.messages.length > 0);
     showEnds();
     showPlan();

@@ -23,6 +23,9 @@ struct RunsRespond: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Why; a model is told it when its call is denied.", valueName: "text"))
   var message: String?
 
+  @Option(help: "The run's attempt in which it asked; another one's question is not responded to.")
+  var attempt: Int?
+
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
@@ -57,6 +60,7 @@ struct RunsRespond: AsyncParsableCommand {
     body["answer"] = answer
     if answer == nil { body["decision"] = approve ? "approve" : "deny" }
     body["message"] = message.map(JSON.string)
+    body["attempt"] = attempt.map { .integer($0) }
     let found = try await client.call(.post, "/agent/execute", body: .object(body))
     try server.json ? Print.out(found) : Print.out("run \(target.run) is \(found["status"]?.string ?? "")")
   }
