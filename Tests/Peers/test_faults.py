@@ -67,9 +67,10 @@ class Matrix:
                     how = hold(Case(house, self.sandboxes, point, fault, seed))
                     self.futures[case].set_result((how, time.monotonic() - begun))
                 except BaseException as error:
-                    error.add_note(house.tell() if house else "there is no house")
-                    self.futures[case].set_exception(error)
                     with contextlib.suppress(Exception):  # it may be in any state
+                        error.add_note(house.tell() if house else "there is no house")
+                    self.futures[case].set_exception(error)
+                    with contextlib.suppress(Exception):
                         house = house and house.close()
                     house = None
         except queue.Empty:

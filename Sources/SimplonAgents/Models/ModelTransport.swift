@@ -261,7 +261,6 @@ package struct ModelTransport: Service {
     return named
   }
 
-  /// What the network threw, in our words.
   /// Whether no connection was there to send the request on.
   private static func isUnsent(_ error: any Error) -> Bool {
     // What fails below HTTP, as a handshake does, is no error of the client's own.
@@ -273,6 +272,7 @@ package struct ModelTransport: Service {
     ].contains(error)
   }
 
+  /// What the network threw, in our words.
   private static func failure(_ error: any Error) -> SimplonError {
     if let error = error as? SimplonError { return error }
     if Task.isCancelled || error is CancellationError {

@@ -30,7 +30,9 @@ struct Upkeep: Sendable {
     intake = Intake(limits: configuration.intake) { part, limit in try await depth.count(part, upTo: limit) }
   }
 
-  /// One round; every worker makes one each hour. What fails keeps nothing else from being done.
+  /// One round; every worker makes one each hour.
+  ///
+  /// What fails keeps nothing else from being done.
   ///
   /// - Throws: the first trouble, when all has been tried.
   func run() async throws {
