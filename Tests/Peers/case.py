@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 from agent import FINISHED
 from faults import MOMENTS, strike
-from house import House
+from fault_house import House
 from stack import wait_for
 from work import PROMPT, Request, Sandboxes, new_tag, plan
 

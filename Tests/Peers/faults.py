@@ -10,7 +10,7 @@ import typing
 import httpx
 import psycopg
 from duplicates import deliver_again
-from house import LEASE, House
+from fault_house import LEASE, House
 from server import descendants
 from stack import PROGRAM, free_port, is_alive, wait_for
 

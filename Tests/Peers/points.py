@@ -11,7 +11,7 @@ import psycopg
 from stack import wait_for
 
 if typing.TYPE_CHECKING:
-    from house import House
+    from fault_house import House
     from stack import Process
 
 SPACE = 4242  # of our advisory locks

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from agent import Caller
-from house import House
+from fault_house import House
 from model_server import ModelServer
 from stack import Stack, wait_for
 

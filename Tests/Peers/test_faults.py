@@ -21,7 +21,7 @@ import pytest
 from agent import noop, refused
 from case import Case
 from cells import CELLS, FAULTS, KINDS, NONE, POINTS, SEEDS
-from house import House, can_mount
+from fault_house import House, can_mount
 from invariants import hold
 from prompts import ANTHROPIC, settings
 from results import write_results

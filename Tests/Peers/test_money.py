@@ -90,7 +90,7 @@ def test_the_ledger_is_the_usage_that_the_vendor_has_sent(priced, begin, model):
     shown = talk.caller.http.get("/metrics")
     assert f'simplon_model_calls_total{{model="{model}",outcome="usage"}}' in shown.text
     assert f'simplon_model_cost_usd_total{{model="{model}"}}' in shown.text
-    assert f'simplon_model_tokens_total{{model="{model}",kind="output"}}' in shown.text
+    assert f'simplon_model_tokens_total{{kind="output",model="{model}"}}' in shown.text
 
 
 def test_each_request_is_booked_once_whatever_breaks_it(priced, begin):
