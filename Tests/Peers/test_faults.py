@@ -124,7 +124,9 @@ def test_the_invariants_hold(matrix, point, fault):
         except Exception as error:
             command = f"SIMPLON_SEED={seed} scripts/test --fault {point}:{fault}"
             notes = "\n".join(getattr(error, "__notes__", []))
-            raise AssertionError(f"{error}\n{notes}\nThis repeats it: {command}") from error
+            what = f"{type(error).__name__}: {error}"
+            # Said first and last: whoever reads sees one end or the other.
+            raise AssertionError(f"{what}\n{notes}\n{what}\nThis repeats it: {command}") from error
 
 
 def test_each_point_and_fault_is_in_the_matrix_or_said_to_make_no_sense():

@@ -83,7 +83,17 @@ package final class Worker: Service {
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.recover() } }
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.wakeParents() } }
         group.addTask { await self.every(self.configuration.lease / 3) { try await self.enforceBudgets() } }
-        group.addTask { await self.every(.seconds(60)) { try await self.takeUpCapped() } }
+        group.addTask {
+          var isStart = true
+          await self.every(.seconds(60)) {
+            // The caps may be others since the start; later it is one worker's turn.
+            if !isStart {
+              guard try await self.upkeep.hasTurn(at: "take_up_capped", every: .seconds(55)) else { return }
+            }
+            try await self.takeUpCapped()
+            isStart = false
+          }
+        }
         group.addTask {
           await self.every(max(self.configuration.lease, .seconds(2))) { try await self.guards.count() }
         }
@@ -231,7 +241,6 @@ package final class Worker: Service {
 
   /// Prompts that waited for their budget go on where it allows that.
   private func takeUpCapped() async throws {
-    guard try await upkeep.hasTurn(at: "take_up_capped", every: .seconds(55)) else { return }
     var runs: [UUID]
     repeat {
       runs = try await ledger.queueWithinCaps()

@@ -127,6 +127,32 @@ begin
   from simplon.run_state s where s.run_id = any (cancelled);
 end $$;
 
+-- Puts runs into the queue and says why in an event; gives them. Whoever calls it holds their rows of run_state. A new run
+-- is queued by simplon.enqueue_run, and one that waits for a moment by the write or the trigger that parks it.
+create function simplon.queue_runs(runs uuid[], why jsonb, level text default 'info') returns setof uuid
+language plpgsql set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+begin
+  return query
+  with state as (
+    update simplon.run_state s set next_seq = s.next_seq + 1
+    where s.run_id = any (runs) returning s.run_id, s.user_id, s.epoch, s.next_seq),
+  runs as (
+    update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
+    from state s where r.id = s.run_id and r.status <> 'queued'),
+  entries as (
+    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
+    select r.id, r.user_id, r.priority, r.engine_version, s.epoch
+    from state s join public.agent_runs r on r.id = s.run_id
+    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
+  events as (
+    insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
+    select s.run_id, s.next_seq - 1, s.user_id, queue_runs.level, 'status', '{"status": "queued"}'::jsonb || why
+    from state s)
+  select s.run_id from state s;
+end $$;
+
 -- start, stop, resume or retry; gives the new status. run_state is locked before all else; see simplon.claim_runs. A tree
 -- stops together, and what a resumed run waited for goes on with it.
 create function simplon.act_on_run(run uuid, action text) returns text
@@ -135,8 +161,8 @@ as $$
 declare
   state simplon.run_state;
   was public.task_status;
-  becomes public.task_status;
   tree uuid[];
+  attempt integer;
 begin
   if action not in ('start', 'stop', 'resume', 'retry') then
     raise exception 'there is no action "%"', left(action, 32) using errcode = 'SIM05';
@@ -159,12 +185,8 @@ begin
     perform simplon.cancel_runs(tree);
     return case when was in ('completed', 'failed', 'cancelled') then was else 'cancelled' end;
   end if;
-  becomes := case
-    when action = 'start' and was = 'pending' then 'queued'
-    when action = 'resume' and was in ('failed', 'cancelled') then 'queued'
-    when action = 'retry' and was in ('failed', 'cancelled', 'completed') then 'queued'
-  end;
-  if becomes is null then
+  if not (action = 'start' and was = 'pending' or action = 'resume' and was in ('failed', 'cancelled')
+    or action = 'retry' and was in ('failed', 'cancelled', 'completed')) then
     raise exception 'the run is %, and % is allowed from % only', was, action,
       case action when 'start' then 'pending' when 'resume' then 'failed and cancelled'
         else 'failed, cancelled and completed' end
@@ -176,14 +198,12 @@ begin
       using errcode = 'SIM02', hint = 'Create a new run.';
   end if;
 
+  update simplon.run_state s set epoch = s.epoch + 1, worker = null, lease_until = null where s.run_id = run;
   update public.agent_runs r set
-    status = becomes, reason = null, updated_at = clock_timestamp(), completed_at = null, error = null, result = null,
+    status = 'queued', reason = null, updated_at = clock_timestamp(), completed_at = null, error = null, result = null,
     attempt = r.attempt + (action = 'retry')::integer
-  where r.id = run;
-  update simplon.run_state s set
-    epoch = s.epoch + 1, worker = null, lease_until = null,
-    next_seq = s.next_seq + 1
-  where s.run_id = run returning s.* into state;
+  where r.id = run returning r.attempt into attempt;
+  perform simplon.queue_runs(array[run], jsonb_build_object('action', action, 'attempt', attempt));
   -- What a resume does again is pending from now on; a worker that takes up the run after a crash keeps the failures.
   update public.agent_steps t set status = 'pending', failures = 0, retry_at = null, response = null,
     updated_at = clock_timestamp()
@@ -196,13 +216,6 @@ begin
       else not exists (
         select from jsonb_array_elements(case jsonb_typeof(r.plan -> 'steps') when 'array' then r.plan -> 'steps' end) x
         where x ->> 'id' = t.step_id and x ->> 'continue_on_error' = 'true') end);
-  insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
-    select r.id, r.user_id, r.priority, r.engine_version, state.epoch from public.agent_runs r where r.id = run
-    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at;
-  insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-    select r.id, state.next_seq - 1, r.user_id, 'status',
-      jsonb_build_object('status', 'queued', 'action', action, 'attempt', r.attempt)
-    from public.agent_runs r where r.id = run;
   if action = 'resume' then
     perform simplon.act_on_run(c.id, 'resume')
     from public.agent_runs r
@@ -210,7 +223,7 @@ begin
     join public.agent_steps t on t.run_id = r.id and t.attempt = r.attempt and t.step_id = c.parent_step
     where r.id = run and t.status = 'pending' and c.status in ('failed', 'cancelled');
   end if;
-  return becomes;
+  return 'queued';
 end $$;
 
 -- Why the run is not finished: one reason, {code, message, details?}.
@@ -316,7 +329,8 @@ as $$
 $$;
 
 revoke all on function simplon.prepare_run(), simplon.enqueue_run(), simplon.create_run(jsonb, text, bytea, integer),
-  simplon.owns(uuid), simplon.lock_tree(uuid), simplon.cancel_runs(uuid[]), simplon.act_on_run(uuid, text),
+  simplon.owns(uuid), simplon.lock_tree(uuid), simplon.cancel_runs(uuid[]), simplon.queue_runs(uuid[], jsonb, text),
+  simplon.act_on_run(uuid, text),
   simplon.why_run(uuid), simplon.issue_ticket(uuid, bytea, timestamptz), simplon.redeem_ticket(bytea, uuid)
   from public, anon, authenticated, service_role;
 grant execute on function simplon.create_run(jsonb, text, bytea, integer), simplon.act_on_run(uuid, text),

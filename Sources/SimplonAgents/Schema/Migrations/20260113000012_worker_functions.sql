@@ -44,20 +44,9 @@ as $$
     select s.run_id from simplon.run_state s
     where s.worker is not null and s.lease_until < clock_timestamp() limit most for update skip locked),
   state as (
-    update simplon.run_state s set epoch = s.epoch + 1, worker = null, lease_until = null, next_seq = s.next_seq + 1
-    from lost l where s.run_id = l.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
-  runs as (
-    update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
-    from state s where r.id = s.run_id returning r.id, r.user_id, r.priority, r.engine_version, s.epoch),
-  queued as (
-    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
-    select r.id, r.user_id, r.priority, r.engine_version, r.epoch from runs r
-    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
-  events as (
-    insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
-    select s.run_id, s.next_seq - 1, s.user_id, 'warn', 'status', '{"status": "queued", "cause": "lease_lost"}'
-    from state s)
-  select r.id from runs r
+    update simplon.run_state s set epoch = s.epoch + 1, worker = null, lease_until = null
+    from lost l where s.run_id = l.run_id returning s.run_id)
+  select simplon.queue_runs(array(select s.run_id from state s), '{"cause": "lease_lost"}', 'warn')
 $$;
 
 -- Appends lines of tools to one run's log; gives the next number. `base` is the number the first of them gets: an append
@@ -174,27 +163,13 @@ end $$;
 create function simplon.queue_waiting(reason text, models text[], most integer default 1000) returns setof uuid
 language sql security definer set search_path = ''
 as $$
-  with waiting as materialized (
-    select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
-    where r.status = 'waiting' and r.reason is not null and r.reason ->> 'code' = queue_waiting.reason
-      and (r.model is null or r.model = any (models))
-    order by s.run_id limit most for no key update of s, r skip locked),
-  state as (
-    update simplon.run_state s set next_seq = s.next_seq + 1
-    from waiting w where s.run_id = w.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
-  runs as (
-    update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
-    from state s where r.id = s.run_id returning r.id, r.user_id, r.priority, r.engine_version, s.epoch),
-  queued as (
-    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
-    select r.id, r.user_id, r.priority, r.engine_version, r.epoch from runs r
-    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
-  events as (
-    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-    select s.run_id, s.next_seq - 1, s.user_id, 'status',
-      jsonb_build_object('status', 'queued', 'cause', queue_waiting.reason)
-    from state s)
-  select r.id from runs r
+  select simplon.queue_runs(
+    array(
+      select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
+      where r.status = 'waiting' and r.reason is not null and r.reason ->> 'code' = queue_waiting.reason
+        and (r.model is null or r.model = any (models))
+      order by s.run_id limit most for no key update of s, r skip locked),
+    jsonb_build_object('cause', queue_waiting.reason))
 $$;
 
 -- For how many seconds the oldest transaction in this database has been open. What others' sessions do, only who may read

@@ -53,14 +53,8 @@ begin
   if state.worker is not null then
     return r.status;
   end if;
-  update simplon.run_state s set next_seq = s.next_seq + 1 where s.run_id = run returning s.* into state;
-  update public.agent_runs a set status = 'queued', reason = null, updated_at = clock_timestamp() where a.id = run;
-  insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
-  values (run, r.user_id, r.priority, r.engine_version, state.epoch)
-  on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at;
-  insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-  values (run, state.next_seq - 1, r.user_id, 'status',
-    jsonb_build_object('status', 'queued', 'action', 'respond', 'step_id', step, 'response', given));
+  perform simplon.queue_runs(
+    array[run], jsonb_build_object('action', 'respond', 'step_id', step, 'response', given));
   return 'queued';
 end $$;
 

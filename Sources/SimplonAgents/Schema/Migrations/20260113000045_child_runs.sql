@@ -67,30 +67,17 @@ language plpgsql security definer set search_path = ''
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 begin
-  return query
-  with due as materialized (
-    select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
-    where s.run_id = any (parents) and s.worker is null and r.status in ('waiting', 'retrying')
-      and exists (
-        select from public.agent_runs c join public.agent_steps t
-          on t.run_id = c.parent_id and t.attempt = c.parent_attempt and t.step_id = c.parent_step
-        where c.parent_id = r.id and c.parent_attempt = r.attempt and c.completed_at is not null
-          and t.status = 'waiting' and t.retry_at is null)
-    order by s.run_id for no key update of s, r skip locked),
-  state as (
-    update simplon.run_state s set next_seq = s.next_seq + 1
-    from due d where s.run_id = d.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
-  runs as (
-    update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
-    from state s where r.id = s.run_id returning r.id, r.user_id, r.priority, r.engine_version, s.epoch),
-  queued as (
-    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
-    select r.id, r.user_id, r.priority, r.engine_version, r.epoch from runs r
-    on conflict on constraint agent_task_queue_pkey do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
-  events as (
-    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-    select s.run_id, s.next_seq - 1, s.user_id, 'status', '{"status": "queued", "cause": "child_run"}' from state s)
-  select r.id from runs r;
+  return query select simplon.queue_runs(
+    array(
+      select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
+      where s.run_id = any (parents) and s.worker is null and r.status in ('waiting', 'retrying')
+        and exists (
+          select from public.agent_runs c join public.agent_steps t
+            on t.run_id = c.parent_id and t.attempt = c.parent_attempt and t.step_id = c.parent_step
+          where c.parent_id = r.id and c.parent_attempt = r.attempt and c.completed_at is not null
+            and t.status = 'waiting' and t.retry_at is null)
+      order by s.run_id for no key update of s, r skip locked),
+    '{"cause": "child_run"}');
 end $$;
 
 -- The same for all that wait, for a person at the same time too: what a run's end could not wake. Gives them.

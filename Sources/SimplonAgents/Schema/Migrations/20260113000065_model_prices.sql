@@ -18,11 +18,12 @@ create table simplon.model_prices (
 );
 grant select on simplon.model_prices to service_role;
 
--- A model's price at a moment; null where it has none.
-create function simplon.price_of(model text, at timestamptz) returns simplon.model_prices
-language sql stable set search_path = ''
+-- A model's price at a moment; no row where it has none. This and the next have no settings, so that they are put in where
+-- they are called.
+create function simplon.price_of(model text, at timestamptz) returns setof simplon.model_prices
+language sql stable
 as $$
-  select p from simplon.model_prices p where p.model = price_of.model and p.valid_from <= at
+  select p.* from simplon.model_prices p where p.model = price_of.model and p.valid_from <= at
   order by p.valid_from desc limit 1
 $$;
 
@@ -30,7 +31,7 @@ $$;
 create function simplon.cost_of(
   price simplon.model_prices, input bigint, cache_read bigint, cache_write bigint, cache_write_hour bigint, output bigint)
 returns numeric
-language sql immutable set search_path = ''
+language sql immutable
 as $$
   select trim_scale(0.000001 * (
     (price).input * input + (price).cache_read * cache_read + (price).cache_write * cache_write

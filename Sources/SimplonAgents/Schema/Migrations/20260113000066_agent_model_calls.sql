@@ -66,7 +66,7 @@ grant select on simplon.spending to service_role;
 -- The scopes of a call.
 create function simplon.scopes_of(run uuid, root uuid, owner uuid, today date)
 returns table (scope smallint, id uuid, day date)
-language sql immutable set search_path = ''
+language sql immutable
 as $$
   values (1::smallint, run, '-infinity'::date), (2::smallint, root, '-infinity'::date),
     (3::smallint, coalesce(owner, '00000000-0000-0000-0000-000000000000'::uuid), today),

@@ -1,23 +1,26 @@
 -- Reserving and settling what models cost. Locks are taken in one order by all: run_state by run, rows of the ledger, then
--- simplon.spending by scope, id and day, then steps and runs.
+-- simplon.spending by scope, id and day, then steps and runs. Each question waits for this: what is called for each is in
+-- PL/pgSQL, which keeps its plans, or has no settings of its own, so that it is put in where it is called.
 -- SIM30 a cap would be passed, SIM31 a model without a price.
 
 -- The root of a run's tree. A root that was deleted has left its children without a parent, each a root of its own.
 create function simplon.root_of_run(run uuid) returns uuid
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  with recursive above as (
-    select r.id, r.parent_id, 1 as depth from public.agent_runs r where r.id = run
-    union all
-    select p.id, p.parent_id, a.depth + 1 from above a join public.agent_runs p on p.id = a.parent_id
-    where a.depth < 1000)
-  select a.id from above a order by a.depth desc limit 1
-$$;
+begin
+  return (
+    with recursive above as (
+      select r.id, r.parent_id, 1 as depth from public.agent_runs r where r.id = run
+      union all
+      select p.id, p.parent_id, a.depth + 1 from above a join public.agent_runs p on p.id = a.parent_id
+      where a.depth < 1000)
+    select a.id from above a order by a.depth desc limit 1);
+end $$;
 
 -- The caps of a run, narrowest first; null where there is none. A run's own max_cost holds for it, and, where it is the
 -- root, for its whole tree.
 create function simplon.caps_of(run uuid, root uuid, caps jsonb) returns table (scope smallint, name text, cap numeric)
-language sql stable set search_path = ''
+language sql stable
 as $$
   select c.* from public.agent_runs r left join public.agent_runs t on t.id = root
   cross join lateral (values
@@ -31,30 +34,35 @@ $$;
 
 -- The first cap that so much more would pass: {scope, cap, used, amount}; null when there is none.
 create function simplon.cap_passed(run uuid, root uuid, owner uuid, amount numeric, caps jsonb) returns jsonb
-language sql volatile set search_path = ''
+language plpgsql volatile set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
-  select jsonb_build_object('scope', c.name, 'cap', c.cap, 'used', coalesce(p.spent + p.reserved, 0), 'amount', amount)
-  from simplon.caps_of(run, root, caps) c
-  left join (simplon.scopes_of(run, root, owner, (now() at time zone 'UTC')::date) s
-    join simplon.spending p on p.scope = s.scope and p.id = s.id and p.day = s.day) on s.scope = c.scope
-  where coalesce(p.spent + p.reserved, 0) + amount > c.cap
-  order by c.scope limit 1
-$$;
+begin
+  return (
+    select jsonb_build_object('scope', c.name, 'cap', c.cap, 'used', coalesce(p.spent + p.reserved, 0), 'amount', amount)
+    from simplon.caps_of(run, root, caps) c
+    left join simplon.scopes_of(run, root, owner, (now() at time zone 'UTC')::date) s on s.scope = c.scope
+    left join simplon.spending p on p.scope = s.scope and p.id = s.id and p.day = s.day
+    where coalesce(p.spent + p.reserved, 0) + amount > c.cap
+    order by c.scope limit 1);
+end $$;
 
 -- Reserves what a request to a model may cost at most, right before it is sent. The request: {id, run_id, epoch, attempt,
 -- step_id, model, input, output}, with the most tokens there can be; all of the input may be written to a cache. The caps are
 -- the operator's: {call, run, tree, user_day, day}. The same call again is the same reservation.
 create function simplon.reserve_model_call(request jsonb, caps jsonb) returns void
 language plpgsql security definer set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   run uuid := (request ->> 'run_id')::uuid;
-  root uuid;
+  root uuid := run;
   owner uuid;
+  parent uuid;
   budget jsonb;
   price simplon.model_prices;
   amount numeric;
+  is_capped boolean;
   passed jsonb;
   today date := (now() at time zone 'UTC')::date;
 begin
@@ -63,30 +71,39 @@ begin
   if not found then
     raise exception 'run % is no longer held in epoch %', run, request ->> 'epoch' using errcode = 'SIM01';
   end if;
-  if exists (select from public.agent_model_calls c where c.id = (request ->> 'id')::uuid) then
-    return;
+  select r.budget, r.parent_id into budget, parent from public.agent_runs r where r.id = run;
+  if parent is not null then
+    root := simplon.root_of_run(run);
   end if;
-  select r.budget into budget from public.agent_runs r where r.id = run;
-  root := simplon.root_of_run(run);
-  price := simplon.price_of(request ->> 'model', now());
-  if price.model is null then
-    if exists (select from simplon.caps_of(run, root, caps) c where c.cap is not null) then
-      raise exception 'the model % has no price, so nobody can say whether it stays within the caps', request ->> 'model'
-        using errcode = 'SIM31', hint = 'The operator sets prices; see docs/prompts.md.';
-    end if;
-  else
+  select p.* into price from simplon.price_of(request ->> 'model', now()) p;
+  is_capped := exists (select from simplon.caps_of(run, root, caps) c where c.cap is not null);
+  if price.model is not null then
     amount := trim_scale(0.000001 * (
       greatest(price.input, price.cache_write) * (request ->> 'input')::bigint
       + price.output * (request ->> 'output')::bigint));
+  elsif is_capped then
+    raise exception 'the model % has no price, so nobody can say whether it stays within the caps', request ->> 'model'
+      using errcode = 'SIM31', hint = 'The operator sets prices; see docs/prompts.md.';
+  end if;
+  insert into public.agent_model_calls (
+    id, run_id, root_id, attempt, step_id, epoch, user_id, model, reserved, output_limit, day, created_at)
+  values (
+    (request ->> 'id')::uuid, run, root, (request ->> 'attempt')::integer, request ->> 'step_id',
+    (request ->> 'epoch')::integer, owner, request ->> 'model', amount, (request ->> 'output')::bigint, today, now())
+  on conflict (id) do nothing;
+  if not found or amount is null then
+    return;
   end if;
 
-  insert into simplon.spending (scope, id, day)
-  select s.scope, s.id, s.day from simplon.scopes_of(run, root, owner, today) s order by s.scope
-  on conflict on constraint spending_pkey do nothing;
-  perform 1 from simplon.spending p
-  where (p.scope, p.id, p.day) in (select s.scope, s.id, s.day from simplon.scopes_of(run, root, owner, today) s)
-  order by p.scope, p.id, p.day for update;
-  passed := simplon.cap_passed(run, root, owner, amount, caps);
+  if is_capped then
+    insert into simplon.spending (scope, id, day)
+    select s.scope, s.id, s.day from simplon.scopes_of(run, root, owner, today) s order by s.scope
+    on conflict on constraint spending_pkey do nothing;
+    perform 1 from simplon.spending p
+    where (p.scope, p.id, p.day) in (select s.scope, s.id, s.day from simplon.scopes_of(run, root, owner, today) s)
+    order by p.scope, p.id, p.day for update;
+    passed := simplon.cap_passed(run, root, owner, amount, caps);
+  end if;
   if passed is not null then
     -- What all have spent is not each one's to know.
     if passed ->> 'scope' = 'day' then
@@ -100,39 +117,43 @@ begin
       using errcode = 'SIM30',
         detail = (passed || jsonb_build_object('on_limit', coalesce(budget ->> 'on_limit', 'fail')))::text;
   end if;
-  update simplon.spending p set reserved = p.reserved + coalesce(amount, 0)
-  from simplon.scopes_of(run, root, owner, today) s where p.scope = s.scope and p.id = s.id and p.day = s.day;
-  insert into public.agent_model_calls (
-    id, run_id, root_id, attempt, step_id, epoch, user_id, model, reserved, output_limit, day, created_at)
-  values (
-    (request ->> 'id')::uuid, run, root, (request ->> 'attempt')::integer, request ->> 'step_id',
-    (request ->> 'epoch')::integer, owner, request ->> 'model', amount, (request ->> 'output')::bigint, today, now());
+  insert into simplon.spending as p (scope, id, day, reserved)
+  select s.scope, s.id, s.day, amount from simplon.scopes_of(run, root, owner, today) s order by s.scope
+  on conflict on constraint spending_pkey do update set reserved = p.reserved + excluded.reserved;
 end $$;
 
 -- Books the ends of calls that are reserved: {id, basis, input, cache_read, cache_write, cache_write_hour, output}. Whoever
 -- calls it holds their runs' run_state rows. Gives the ids of what it has booked.
 create function simplon.book_model_calls(ends jsonb) returns uuid[]
 language plpgsql set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   booked uuid[];
+  is_priced boolean;
 begin
   with ended as materialized (
-    select e.* from jsonb_to_recordset(ends) as e (
-      id uuid, basis text, input bigint, cache_read bigint, cache_write bigint, cache_write_hour bigint, output bigint)),
+    select e.id, e.basis, e.input, e.cache_read, e.cache_write, e.cache_write_hour,
+      case e.basis when 'partial' then greatest(e.output, c.output_limit) else e.output end as output, p as price
+    from jsonb_to_recordset(ends) as e (
+      id uuid, basis text, input bigint, cache_read bigint, cache_write bigint, cache_write_hour bigint, output bigint)
+    join public.agent_model_calls c on c.id = e.id
+    left join lateral simplon.price_of(c.model, c.created_at) p on true),
   done as (
     update public.agent_model_calls c set
       state = case e.basis when 'none' then 'released' else 'settled' end, basis = e.basis,
       input = e.input, cache_read = e.cache_read, cache_write = e.cache_write, cache_write_hour = e.cache_write_hour,
-      output = case e.basis when 'partial' then greatest(e.output, c.output_limit) else e.output end,
+      output = e.output,
       cost = case e.basis when 'none' then 0 when 'assumed' then c.reserved
-        else simplon.cost_of(simplon.price_of(c.model, c.created_at), e.input, e.cache_read, e.cache_write,
-          e.cache_write_hour, case e.basis when 'partial' then greatest(e.output, c.output_limit) else e.output end) end,
+        else simplon.cost_of(e.price, e.input, e.cache_read, e.cache_write, e.cache_write_hour, e.output) end,
       settled_at = clock_timestamp()
     from ended e where c.id = e.id and c.state = 'reserved'
-    returning c.id)
-  select coalesce(array_agg(d.id), '{}') into booked from done d;
+    returning c.id, coalesce(c.reserved, c.cost) as amount)
+  select coalesce(array_agg(d.id), '{}'), coalesce(bool_or(d.amount is not null), false) into booked, is_priced
+  from done d;
+  if not is_priced then
+    return booked;
+  end if;
 
   perform 1 from simplon.spending p
   where (p.scope, p.id, p.day) in (
@@ -165,7 +186,7 @@ returns table (
   model text, basis text, input bigint, cache_read bigint, cache_write bigint, cache_write_hour bigint, output bigint,
   cost numeric)
 language plpgsql security definer set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -188,7 +209,7 @@ end $$;
 -- right before they were sent, so each may be on the bill. Gives how many.
 create function simplon.settle_lost_calls(most integer default 1000) returns integer
 language plpgsql security definer set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   locked uuid[];
@@ -217,32 +238,20 @@ end $$;
 create function simplon.queue_capped(runs uuid[]) returns setof uuid
 language sql set search_path = ''
 as $$
-  with waiting as materialized (
-    select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
-    where s.run_id = any (runs) and s.worker is null and r.status = 'waiting' and r.reason ->> 'code' = 'budget'
-    -- Both rows, so that neither is judged as it was before somebody changed it.
-    order by s.run_id for no key update of s, r skip locked),
-  state as (
-    update simplon.run_state s set next_seq = s.next_seq + 1
-    from waiting w where s.run_id = w.run_id returning s.run_id, s.user_id, s.epoch, s.next_seq),
-  queued as (
-    update public.agent_runs r set status = 'queued', reason = null, updated_at = clock_timestamp()
-    from state s where r.id = s.run_id returning r.id, r.user_id, r.priority, r.engine_version, s.epoch),
-  entries as (
-    insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch)
-    select r.id, r.user_id, r.priority, r.engine_version, r.epoch from queued r
-    on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at),
-  events as (
-    insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
-    select s.run_id, s.next_seq - 1, s.user_id, 'status', '{"status": "queued", "cause": "budget"}' from state s)
-  select r.id from queued r
+  select simplon.queue_runs(
+    array(
+      select s.run_id from simplon.run_state s join public.agent_runs r on r.id = s.run_id
+      where s.run_id = any (runs) and s.worker is null and r.status = 'waiting' and r.reason ->> 'code' = 'budget'
+      -- Both rows, so that neither is judged as it was before somebody changed it.
+      order by s.run_id for no key update of s, r skip locked),
+    '{"cause": "budget"}')
 $$;
 
 -- Queues the runs whose cap lets them go on: another day has begun, the cap was raised, or others have spent less than they
 -- had reserved. Gives them.
 create function simplon.queue_within_caps(caps jsonb, most integer default 1000) returns setof uuid
 language sql security definer set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
   with waiting as materialized (
     select r.id, r.user_id, (r.reason -> 'details' ->> 'amount')::numeric as amount from public.agent_runs r
@@ -303,7 +312,7 @@ create index agent_runs_deadlines on public.agent_runs (simplon.deadline_of(budg
 -- no longer.
 create function simplon.end_overdue_runs(most integer default 1000) returns setof uuid
 language sql security definer set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
   with due as materialized (
     select s.run_id, simplon.deadline_of(r.budget) as deadline
