@@ -214,6 +214,20 @@ def test_a_run_beyond_its_own_budget_fails_and_a_resume_within_more_ends_it(pric
     assert talk.end().answer == "Done." and talk.found["budget"] == {"max_cost": 1}
 
 
+def test_a_question_that_no_vendor_took_leaves_its_budget_to_the_next_model(alone, models, script):
+    stack = alone(ANTHROPIC, OPENAI)
+    for model in (ANTHROPIC, OPENAI):
+        set_price(stack.login("postgres"), model)
+    # Room for one question and not for two.
+    busy = {"text": "Done.", "faults": [{"status": 529}]}
+    talk = Talk(stack.caller(), models, script(busy), budget={"max_cost": 0.2})
+    talk.end()
+    assert talk.answer == "Done."
+    ledger = Ledger(stack.login("postgres"), talk.run)
+    assert [call["state"] for call in ledger.calls] == ["released", "settled"]
+    ledger.check()
+
+
 def test_a_run_is_ended_at_its_deadline_in_the_midst_of_an_answer(alone, models, script):
     stack = alone(ANTHROPIC, SIMPLON_LEASE="1s")
     stalled = {"text": LONG, "faults": [{"stall_s": 60, "after_bytes": 900}]}

@@ -29,6 +29,11 @@ struct ModelBreaker: Sendable {
     return nil
   }
 
+  /// Whether nobody is let in just now.
+  func isClosed(at now: Instant) -> Bool {
+    opensAt.map { now < $0 } ?? false || failures >= Self.threshold && isTried
+  }
+
   /// It has answered.
   mutating func succeeded() {
     failures = 0

@@ -30,6 +30,15 @@ package final class ModelRouter: Sendable {
     name.map { name in models.contains { $0.name.description == name } } ?? !models.isEmpty
   }
 
+  /// Whom the next question most likely goes to, if any model can be asked now.
+  func likely(_ wanted: ModelName?) -> ModelName? {
+    breakers.withLock { breakers in
+      models.indices.first { index in
+        (wanted == nil || models[index].name == wanted) && !breakers[index].isClosed(at: now())
+      }.map { models[$0].name }
+    }
+  }
+
   /// The reply of the first model that gives one.
   ///
   /// - Parameters:

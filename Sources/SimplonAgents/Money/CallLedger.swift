@@ -11,30 +11,40 @@ final class CallLedger: Sendable {
   private let claim: ClaimedRun
   private let stepID: String
   private let lease: Lease
+  private let early: EarlyReservation?
   private let ended = Mutex<[ModelCallEnd]>([])
 
-  init(store: LedgerStore, claim: ClaimedRun, stepID: String, lease: Lease) {
+  init(store: LedgerStore, claim: ClaimedRun, stepID: String, lease: Lease, early: EarlyReservation? = nil) {
     self.store = store
     self.claim = claim
     self.stepID = stepID
     self.lease = lease
+    self.early = early
   }
 
   /// What came of the requests so far.
-  var ends: [ModelCallEnd] { ended.withLock { $0 } }
+  var ends: [ModelCallEnd] {
+    if let taken = early?.take() { end(ModelCallEnd(unsent: taken.id)) }
+    return ended.withLock { $0 }
+  }
 
   /// Reserves what a request may cost, and tries again while the database is away and the lease holds.
   ///
   /// - Returns: the reservation's id, for ``end(_:)``.
   /// - Throws: `run.budget`, `model.no_price`, `run.stale`; `database.*`; `run.interrupted` when the task is cancelled.
   func reserve(_ request: ModelRequest, for model: ModelName) async throws(SimplonError) -> UUID {
+    if let taken = early?.take() {
+      if taken.model == model { return taken.id }
+      end(ModelCallEnd(unsent: taken.id))
+    }
     let id = UUID()
     var attempt = 0
     while true {
       do {
         try await store.reserve(
-          id, for: claim.held, attempt: claim.attempt, stepID: stepID, model: model,
-          tokens: (request.mostInputTokens, request.maximumOutputTokens))
+          LedgerStore.reservation(
+            id, for: claim.held, attempt: claim.attempt, stepID: stepID, model: model, tokens: request.mostTokens,
+            unbilled: ends.filter { $0.basis == .unbilled }))
         return id
       } catch {
         guard !(error is CancellationError), !Task.isCancelled else {
@@ -53,6 +63,9 @@ final class CallLedger: Sendable {
 }
 
 extension ModelRequest {
+  /// How many tokens it may take, of the input and of the output.
+  var mostTokens: (input: Int, output: Int) { (mostInputTokens, maximumOutputTokens) }
+
   /// How many tokens the input is reckoned to have, and rather too many.
   ///
   /// One takes three to four bytes of what people and programs write.

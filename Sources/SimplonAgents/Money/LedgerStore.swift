@@ -7,7 +7,7 @@ struct LedgerStore: Sendable {
   let client: PostgresClient
   let caps: SpendingCaps
 
-  /// Reserves what a question may cost at most; the same id again is the same reservation.
+  /// A question as `simplon.reserve_model_call` takes it.
   ///
   /// - Parameters:
   ///   - id: the reservation's.
@@ -16,18 +16,26 @@ struct LedgerStore: Sendable {
   ///   - stepID: the step that asks.
   ///   - model: who is asked.
   ///   - tokens: the most of the input, and of the output.
-  /// - Throws: `run.budget` where a cap would be passed, and its `retry` says whether the run is to wait;
-  ///   `model.no_price` under any cap; `run.stale`; `database.*`.
-  func reserve(
-    _ id: UUID, for run: HeldRun, attempt: Int, stepID: String, model: ModelName, tokens: (input: Int, output: Int)
-  ) async throws {
-    let request: JSON = [
+  ///   - unbilled: the step's requests so far that cost nothing, whose reservations end with this one's beginning.
+  static func reservation(
+    _ id: UUID, for run: HeldRun, attempt: Int, stepID: String, model: ModelName, tokens: (input: Int, output: Int),
+    unbilled: [ModelCallEnd] = []
+  ) -> JSON {
+    [
       "id": .string(id.uuidString), "run_id": .string(run.id.uuidString), "epoch": .integer(run.epoch),
       "attempt": .integer(attempt), "step_id": .string(stepID), "model": .string(model.description),
       "input": .integer(tokens.input), "output": .integer(tokens.output),
+      "unbilled": .array(unbilled.map { .string($0.id.uuidString) }),
     ]
+  }
+
+  /// Reserves what a question may cost at most; the same again is the same reservation.
+  ///
+  /// - Throws: `run.budget` where a cap would be passed, and its `retry` says whether the run is to wait;
+  ///   `model.no_price` under any cap; `run.stale`; `database.*`.
+  func reserve(_ reservation: JSON) async throws {
     do {
-      _ = try await client.query("select simplon.reserve_model_call(\(request), \(caps.json))")
+      _ = try await client.query("select simplon.reserve_model_call(\(reservation), \(caps.json))")
     } catch let refusal as SimplonError where refusal.code == .runBudget {
       var error = refusal
       let passed = error.details?["detail"]?.string.flatMap { try? JSON(parsing: $0) }

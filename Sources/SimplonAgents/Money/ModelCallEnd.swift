@@ -36,6 +36,13 @@ struct ModelCallEnd: Sendable, Hashable {
     basis = broken == nil ? .unbilled : broken?.usage == nil ? .assumed : .partial
   }
 
+  /// A request that was reserved and not sent.
+  init(unsent id: UUID) {
+    self.id = id
+    basis = .unbilled
+    usage = nil
+  }
+
   /// The end as `simplon.settle_model_calls` takes it.
   var json: JSON {
     var members: [String: JSON] = ["id": .string(id.uuidString), "basis": .string(basis.rawValue)]

@@ -69,13 +69,19 @@ struct HeldRunStore: Sendable {
         from simplon.settle_model_calls(\(JSON.array(bills)))
         """)
     }
+    // Alone and with nothing to settle, as rows of spending are then locked in one order by all.
+    let reservation = batch.count == 1 && bills.isEmpty ? batch[0].turn.reservation : nil
+    if let reservation {
+      queries.append("select simplon.reserve_with_step(\(reservation.request), \(reservation.caps))")
+    }
     let answers = try await client.transaction(queries)
     var written = [UUID: Int64]()
     for row in answers[0] {
       let (run, next) = try row.decode(UUID.self, Int64.self)
       written[run] = next
     }
-    for settled in answers.dropFirst() { ModelMetrics.count(settled) }
+    if !bills.isEmpty { ModelMetrics.count(answers[1]) }
+    if let reservation, try answers[1].first?.decode(Bool.self) == true { reservation.made() }
     return written
   }
 

@@ -110,6 +110,7 @@ struct RunExecution: Sendable {
         }
         if let outcome = turn.outcome { turn.events += outcome.events }
         if !turn.isEmpty {
+          turn.reservation = reservation(for: turn.starts)
           try await journal.write(turn)
         } else if let wait = try await journal.flush() {
           group.addTask {
@@ -124,9 +125,11 @@ struct RunExecution: Sendable {
             start.step.declaration.usesFiles
             ? machine.files(before: start.step.id) : RunFiles(steps: [], replaces: { _, _ in false })
           let hashes = machine.layerHashes
+          let reservation = start.request == nil ? nil : turn.reservation
           group.addTask {
             let begun = ContinuousClock.now
-            let input = await perform(start, files, layers: layers, hashes: hashes, journal: journal)
+            let input = await perform(
+              start, files, layers: layers, hashes: hashes, journal: journal, reservation: reservation)
             // A run that the step waits for counts by itself.
             if start.step.tool != RunTool.declaration.name {
               use.add(stepOf: claim.userID, took: ContinuousClock.now - begun, tokens: input?.tokens ?? 0)
@@ -169,6 +172,20 @@ struct RunExecution: Sendable {
     if !isReleased { try await journal.write(RunTurn(ending: .queued)) }
   }
 
+  /// What can be reserved in the write that begins these steps: the question among them.
+  private func reservation(for starts: [StepStart]) -> EarlyReservation? {
+    for start in starts {
+      guard let request = start.request, let model = models.likely(claim.model.flatMap(ModelName.init)) else { continue }
+      let id = UUID()
+      return EarlyReservation(
+        id: id, model: model,
+        request: LedgerStore.reservation(
+          id, for: claim.held, attempt: claim.attempt, stepID: start.step.id, model: model, tokens: request.mostTokens),
+        caps: caps.json)
+    }
+    return nil
+  }
+
   /// Waits until a person has responded to an open question, or its time is over, while other steps are at work.
   private func listen() async {
     while true {
@@ -189,11 +206,12 @@ struct RunExecution: Sendable {
   ///
   /// Nil when the lease ran out under it: then nobody knows how far it came, and the next holder does it again.
   private func perform(
-    _ start: StepStart, _ files: RunFiles, layers: RunLayers, hashes: [String: String], journal: RunJournal
+    _ start: StepStart, _ files: RunFiles, layers: RunLayers, hashes: [String: String], journal: RunJournal,
+    reservation: EarlyReservation?
   ) async -> RunMachine.Input? {
     let jitter = Double.random(in: 0...1)
     let calls = start.request.map { _ in
-      CallLedger(store: ledger, claim: claim, stepID: start.step.id, lease: lease)
+      CallLedger(store: ledger, claim: claim, stepID: start.step.id, lease: lease, early: reservation)
     }
     do {
       let step = start.step

@@ -11,6 +11,8 @@ struct RunTurn: Sendable {
   var messages: [RunMessage] = []
   /// Requests to models that are settled with it.
   var calls: [ModelCallEnd] = []
+  /// What is reserved with it for the question that it begins.
+  var reservation: EarlyReservation?
   var outcome: RunOutcome?
   var starts: [StepStart] = []
   var waits: [(stepID: String, delay: Duration)] = []

@@ -32,11 +32,12 @@ struct LedgerTests {
   /// Reserves so many tokens; gives the scope whose cap is in the way, nil when there is none.
   private func reserve(
     _ engine: Engine, _ run: HeldRun, _ caps: SpendingCaps = SpendingCaps(), id: UUID = UUID(), input: Int = 10,
-    output: Int = 0
+    output: Int = 0, unbilled: [ModelCallEnd] = []
   ) async throws -> String? {
     do {
       try await LedgerStore(client: engine.client, caps: caps).reserve(
-        id, for: run, attempt: 1, stepID: "model.1", model: Self.model, tokens: (input, output))
+        LedgerStore.reservation(
+          id, for: run, attempt: 1, stepID: "model.1", model: Self.model, tokens: (input, output), unbilled: unbilled))
       return nil
     } catch let error as SimplonError where error.code == .runBudget {
       return error.details?["scope"]?.string ?? "?"
@@ -141,6 +142,50 @@ struct LedgerTests {
       let id = UUID()
       for _ in 0..<2 { _ = try await reserve(engine, claim.held, id: id) }
       #expect(try await engine.database.execute("select count(*) from agent_model_calls") == ["1"])
+      #expect(try await engine.database.execute("select reserved from simplon.spending where scope = 1") == ["1"])
+    }
+  }
+
+  @Test(arguments: [nil, "2", "0.99"])
+  func `the write that begins a step reserves for its question, or only begins it where a cap is in the way`(
+    _ cap: String?
+  ) async throws {
+    try await with { engine in
+      let claim = try await claimed(engine)
+      var caps = SpendingCaps()
+      caps.run = cap
+      let id = UUID()
+      let early = EarlyReservation(
+        id: id, model: Self.model,
+        request: LedgerStore.reservation(
+          id, for: claim.held, attempt: 1, stepID: "model.1", model: Self.model, tokens: (10, 0)), caps: caps.json)
+      var turn = RunTurn(rows: [StepRow(step: Supervisor.question("model.1"), status: .running, effect: "dispatched")])
+      turn.reservation = early
+      let entry = Settler.Entry(run: claim.held, attempt: 1, base: claim.nextSeq, turn: turn, lease: Lease())
+      #expect(early.take() == nil, "nobody has written it")
+      #expect(try await engine.heldRuns.write([entry]).count == 1)
+      #expect(try await engine.database.execute("select status from agent_steps") == ["running"])
+      let isMade = cap != "0.99"
+      let taken = early.take()
+      #expect(taken?.id == (isMade ? id : nil))
+      #expect(early.take() == nil, "it is one question's")
+      #expect(
+        try await engine.database.execute("select state from agent_model_calls") == (isMade ? ["reserved"] : []))
+    }
+  }
+
+  @Test func `what is reserved early and not sent, or was refused by the vendor, leaves its room to the next`()
+    async throws
+  {
+    try await with { engine in
+      let claim = try await claimed(engine, budget: ["max_cost": 1])
+      let refused = UUID()
+      #expect(try await reserve(engine, claim.held, id: refused) == nil)
+      #expect(try await reserve(engine, claim.held) == "run")
+      #expect(try await reserve(engine, claim.held, unbilled: [ModelCallEnd(unsent: refused)]) == nil)
+      #expect(
+        try await engine.database.execute("select state from agent_model_calls order by state")
+          == ["released", "reserved"])
       #expect(try await engine.database.execute("select reserved from simplon.spending where scope = 1") == ["1"])
     }
   }

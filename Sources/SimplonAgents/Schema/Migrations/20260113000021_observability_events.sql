@@ -50,7 +50,7 @@ create trigger agent_runs_audit_made after insert on public.agent_runs
   for each row execute function simplon.audit_run();
 -- The engine's own sessions carry no claims; that is looked at in the cheapest way, as every run passes by here. What only
 -- goes on, since what it waited for is there, was not acted on.
-create trigger agent_runs_audit_acted_on after update on public.agent_runs
+create trigger agent_runs_audit_acted_on after update of status on public.agent_runs
   for each row when (old.status is distinct from new.status and current_setting('request.jwt.claims', true) <> ''
     and not (old.status in ('waiting', 'retrying') and new.status = 'queued'))
   execute function simplon.audit_run();

@@ -67,7 +67,7 @@ begin
   where e.task_id = new.task_id and e.run_id = new.id;
   return null;
 end $$;
-create trigger agent_runs_follow after update on public.agent_runs
+create trigger agent_runs_follow after update of status on public.agent_runs
   for each row when (new.task_id is not null and old.status is distinct from new.status)
   execute function simplon.follow_run();
 

@@ -99,7 +99,7 @@ begin
   return null;
 end $$;
 -- The first condition is all that it costs any other run.
-create trigger agent_runs_park_for_person after update on public.agent_runs
+create trigger agent_runs_park_for_person after update of status on public.agent_runs
   for each row when (new.status = 'waiting' and new.reason ->> 'code' in ('approval', 'answer')
     and not new.reason -> 'details' ? 'expires_at')
   execute function simplon.park_for_person();

@@ -103,7 +103,7 @@ begin
   return null;
 end $$;
 -- What is no child pays a comparison.
-create trigger agent_runs_child_ended after update on public.agent_runs for each row
+create trigger agent_runs_child_ended after update of completed_at on public.agent_runs for each row
   when (new.parent_id is not null and new.completed_at is not null and old.completed_at is null)
   execute function simplon.child_ended();
 

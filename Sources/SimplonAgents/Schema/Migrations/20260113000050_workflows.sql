@@ -94,7 +94,7 @@ begin
 end $$;
 create trigger agent_runs_workflow_made after insert on public.agent_runs
   for each row when (new.workflow is not null) execute function simplon.follow_workflow();
-create trigger agent_runs_workflow_followed after update on public.agent_runs
+create trigger agent_runs_workflow_followed after update of status on public.agent_runs
   for each row when (new.workflow is not null and old.status is distinct from new.status)
   execute function simplon.follow_workflow();
 

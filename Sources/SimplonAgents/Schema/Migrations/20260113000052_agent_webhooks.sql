@@ -78,7 +78,7 @@ begin
   for key share of w skip locked;
   return null;
 end $$;
-create trigger agent_runs_tell_webhooks after update on public.agent_runs
+create trigger agent_runs_tell_webhooks after update of status on public.agent_runs
   for each row when (old.status is distinct from new.status
     and new.status in ('completed', 'failed', 'cancelled', 'waiting'))
   execute function simplon.notify_webhooks();

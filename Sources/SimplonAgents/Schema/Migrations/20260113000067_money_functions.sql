@@ -48,8 +48,9 @@ begin
 end $$;
 
 -- Reserves what a request to a model may cost at most, right before it is sent. The request: {id, run_id, epoch, attempt,
--- step_id, model, input, output}, with the most tokens there can be; all of the input may be written to a cache. The caps are
--- the operator's: {call, run, tree, user_day, day}. The same call again is the same reservation.
+-- step_id, model, input, output, unbilled}, with the most tokens there can be; all of the input may be written to a cache.
+-- Unbilled are the step's calls so far that cost nothing, whose reservations end. The caps are the operator's: {call, run,
+-- tree, user_day, day}. The same call again is the same reservation.
 create function simplon.reserve_model_call(request jsonb, caps jsonb) returns void
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
@@ -70,6 +71,12 @@ begin
   where s.run_id = run and s.epoch = (request ->> 'epoch')::integer and s.worker is not null for update;
   if not found then
     raise exception 'run % is no longer held in epoch %', run, request ->> 'epoch' using errcode = 'SIM01';
+  end if;
+  if request -> 'unbilled' <> '[]' then
+    perform simplon.book_model_calls((
+      select jsonb_agg(jsonb_build_object('id', c.id, 'basis', 'none')) from public.agent_model_calls c
+      where c.run_id = run and c.epoch = (request ->> 'epoch')::integer and c.state = 'reserved'
+        and c.id = any (array(select jsonb_array_elements_text(request -> 'unbilled'))::uuid[])));
   end if;
   select r.budget, r.parent_id into budget, parent from public.agent_runs r where r.id = run;
   if parent is not null then
@@ -120,6 +127,18 @@ begin
   insert into simplon.spending as p (scope, id, day, reserved)
   select s.scope, s.id, s.day, amount from simplon.scopes_of(run, root, owner, today) s order by s.scope
   on conflict on constraint spending_pkey do update set reserved = p.reserved + excluded.reserved;
+end $$;
+
+-- The same in the transaction that begins the step, right after that write; gives whether it is done. What speaks against it
+-- is said to whoever puts the question and then reserves.
+create function simplon.reserve_with_step(request jsonb, caps jsonb) returns boolean
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform simplon.reserve_model_call(request, caps);
+  return true;
+exception when sqlstate 'SIM01' or sqlstate 'SIM30' or sqlstate 'SIM31' then
+  return false;
 end $$;
 
 -- Books the ends of calls that are reserved: {id, basis, input, cache_read, cache_write, cache_write_hour, output}. Whoever
@@ -352,11 +371,12 @@ $$;
 
 revoke all on function simplon.root_of_run(uuid), simplon.caps_of(uuid, uuid, jsonb),
   simplon.cap_passed(uuid, uuid, uuid, numeric, jsonb), simplon.reserve_model_call(jsonb, jsonb),
-  simplon.book_model_calls(jsonb), simplon.settle_model_calls(jsonb), simplon.settle_lost_calls(integer),
-  simplon.queue_capped(uuid[]), simplon.queue_within_caps(jsonb, integer), simplon.resume_run(uuid, jsonb),
+  simplon.reserve_with_step(jsonb, jsonb), simplon.book_model_calls(jsonb), simplon.settle_model_calls(jsonb),
+  simplon.settle_lost_calls(integer), simplon.queue_capped(uuid[]), simplon.queue_within_caps(jsonb, integer), simplon.resume_run(uuid, jsonb),
   simplon.deadline_of(jsonb), simplon.end_overdue_runs(integer), simplon.sweep_spending()
   from public, anon, authenticated, service_role;
-grant execute on function simplon.reserve_model_call(jsonb, jsonb), simplon.settle_model_calls(jsonb),
-  simplon.settle_lost_calls(integer), simplon.queue_within_caps(jsonb, integer), simplon.end_overdue_runs(integer),
+grant execute on function simplon.reserve_model_call(jsonb, jsonb), simplon.reserve_with_step(jsonb, jsonb),
+  simplon.settle_model_calls(jsonb), simplon.settle_lost_calls(integer), simplon.queue_within_caps(jsonb, integer),
+  simplon.end_overdue_runs(integer),
   simplon.sweep_spending() to service_role;
 grant execute on function simplon.resume_run(uuid, jsonb) to authenticated, service_role;
