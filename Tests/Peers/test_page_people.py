@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from agent import refused
 from browser import badge
 from playwright.sync_api import expect
@@ -97,3 +98,19 @@ def test_a_response_that_came_first_is_told(window, ada):
     ada.execute(action="respond", run_id=run, step_id="order", decision="approve")
     expect(badge(one)).to_have_text("completed")
     refused(ada.execute(action="respond", run_id=run, step_id="order", decision="deny"), 409, "run.state")
+
+
+@pytest.mark.parametrize(("button", "given"), [("It happened", None), ("Do it again", {"item": "<b>lamp</b>"})])
+def test_whoever_has_looked_says_what_became_of_a_call(button, given, window, ada, database):
+    run = ada.create({"steps": [ORDER]})
+    ada.wait(run, "waiting")
+    # As a call stands of which nobody knows whether it happened.
+    database.execute("update agent_steps set effect = 'unknown', retry_at = null where run_id = %s", (run,))
+    one = window(f"#/runs/{run}", ada)
+    form = question(one, "order")
+    expect(form).to_contain_text("Did the call of noop by step order happen?")
+    expect(form).to_contain_text("<b>lamp</b>")
+    form.get_by_role("button", name=button).click()
+    expect(badge(one)).to_have_text("completed")
+    expect(form).to_have_count(0)
+    assert ada.everything(run)["steps"]["items"][0]["output"] == given

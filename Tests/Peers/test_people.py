@@ -177,6 +177,32 @@ def test_the_command_line_shows_questions_and_responds(stack):
     ada.http.close()
 
 
+def test_the_command_line_says_what_became_of_a_call(stack, database):
+    ada = stack.caller()
+    token = ada.http.headers["Authorization"].removeprefix("Bearer ")
+    environment = clean_environment(SIMPLON_URL=stack.url, SIMPLON_TOKEN=token)
+
+    def runs(*arguments: str):
+        return simplon("runs", *arguments, env=environment)
+
+    run = ada.create(steps(ORDER))
+    ada.wait(run, "waiting")
+    # As a call stands of which nobody knows whether it happened.
+    database.execute("update agent_steps set effect = 'unknown', retry_at = null where run_id = %s", (run,))
+    shown = runs("show", run).stdout
+    assert "nobody knows whether it happened: noop" in shown and "--step order --happened, or --again" in shown, shown
+    assert runs("respond", run, "--happened", "--again").returncode == 2
+    assert runs("respond", run, "--again", "--output", "1").returncode == 2
+    assert runs("respond", run, "--happened", "--output", "{").returncode == 2
+    wrong = runs("respond", run, "--approve")
+    assert wrong.returncode == 1 and "happened or again" in wrong.stderr, wrong
+    done = runs("respond", run, "--happened", "--output", '{"n": 9}', "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["status"] == "queued", done
+    assert ada.wait(run)["status"] == "completed"
+    assert step_of(ada, run, "order")["output"] == {"n": 9}
+    ada.http.close()
+
+
 # The operator's rules, and faults
 
 

@@ -1,9 +1,10 @@
 """The tool `http` on the real program: what it sends and gives, and where it does not go."""
 
+import datetime
 import json
 
 import pytest
-from agent import Caller, someone
+from agent import FINISHED, Caller, refused, someone
 from outside import Outside
 from stack import Stack, wait_for
 
@@ -250,3 +251,48 @@ def test_after_a_crash_a_request_that_may_be_repeated_is_repeated(given, house, 
     if "idempotency" in given:
         assert first["headers"]["idempotency-key"] == f"{run}/main/1"
     caller.http.close()
+
+
+@pytest.mark.parametrize(("decision", "sent"), [("happened", 1), ("again", 2)])
+def test_whoever_has_looked_says_whether_the_request_is_sent_again(decision, sent, house, owner, outside):
+    path = f"/hold/{decision}"
+    caller, run = killed_while(house, owner, outside, request(url=outside.url(path), method="POST"), path)
+    reason = caller.wait(run, "waiting")["reason"]
+    assert reason["code"] == "run.unknown_effect" and "--step main --happened" in reason["hint"]
+    said = {"action": "respond", "run_id": run, "step_id": "main", "decision": decision}
+    refused(caller.execute(**said | {"decision": "approve"}), 400, "request.invalid")
+    refused(caller.execute(**said | {"decision": "again", "output": 1}), 400, "request.invalid")
+    answer = caller.execute(**said | ({"output": {"id": 7}} if decision == "happened" else {}))
+    assert (answer.status_code, answer.json()) == (200, {"run_id": run, "status": "queued"})
+    refused(caller.execute(**said), 409, "run.state")
+    assert caller.wait(run)["status"] == "completed"
+    step = step_of(caller.everything(run))
+    assert (step["status"], step["effect"]) == ("completed", "settled")
+    assert (step["response"]["decision"], step["response"]["by"]) == (decision, owner)
+    if decision == "happened":
+        assert step["output"] == {"id": 7}
+    else:
+        assert step["output"]["status"] == 200
+    assert len(outside.calls(path)) == sent
+    caller.http.close()
+
+
+@pytest.mark.parametrize("by", ["stop", "deadline"])
+def test_a_request_under_way_when_its_run_was_ended_is_not_sent_again_by_a_resume(by, caller, outside):
+    path, now = f"/hold/{by}", datetime.datetime.now(datetime.UTC)
+    soon, late = ((now + datetime.timedelta(seconds=seconds)).isoformat() for seconds in (6, 3600))
+    more = {"budget": {"deadline": soon}} if by == "deadline" else {}
+    run = caller.create(request(url=outside.url(path), method="POST"), **more)
+    wait_for("the request", lambda: outside.calls(path))
+    if by == "stop":
+        assert caller.act("stop", run).json()["status"] == "cancelled"
+    else:
+        assert caller.wait(run)["error"]["code"] == "run.deadline"
+    step = step_of(caller.everything(run))
+    assert (step["status"], step["effect"]) == ("cancelled", "dispatched")
+    answer = caller.execute(action="resume", run_id=run, budget={"deadline": late})
+    assert answer.json()["status"] == "queued", answer.text
+    found = caller.wait(run, "waiting", *FINISHED)
+    assert found["status"] == "waiting" and found["reason"]["code"] == "run.unknown_effect", found
+    assert len(outside.calls(path)) == 1
+    caller.act("stop", run)

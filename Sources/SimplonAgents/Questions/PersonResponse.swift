@@ -4,12 +4,15 @@ import SimplonCore
 struct PersonResponse: Sendable, Hashable {
   /// What may be said of a call.
   static let decisions = ["approve", "deny"]
+  /// What may be said of a call of which nobody knows whether it happened.
+  static let findings = ["happened", "again"]
 
-  /// As it is recorded: `{"decision": "approve" | "deny" | "expired"}` or `{"answer"}`; `message`, `by`, `role`, `at`.
+  /// As it is recorded: `{"decision": "approve" | "deny" | "expired" | "happened" | "again"}` or `{"answer"}`;
+  /// `message`, `by`, `role`, `at`.
   let json: JSON
 
-  /// Whether the call may be made.
-  var isApproval: Bool { json["decision"] == "approve" }
+  /// Whether the call may be made; whoever wants it done again is not asked a second time.
+  var isApproval: Bool { json["decision"] == "approve" || json["decision"] == "again" }
 
   /// How the step ends by it; nil when it goes on.
   func end(of question: Question) -> SettledStep? {

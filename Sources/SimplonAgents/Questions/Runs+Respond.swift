@@ -3,11 +3,11 @@ import SimplonCore
 package import SimplonIdentity
 
 extension Runs {
-  /// Responds to a question of a run, once; the run goes on by itself.
+  /// Responds to a question of a run, once, or says of a call whether it happened; the run goes on by itself.
   ///
   /// - Returns: the run's status: `queued`, or that of a run whose other steps are at work.
   /// - Throws: `run.state` when the step asks nothing, somebody has responded already or the time to respond is over;
-  ///   `request.invalid` when the question does not take the answer; `run.not_found`.
+  ///   `request.invalid` when the step does not take what is said; `run.not_found`.
   package func respond(_ response: RunResponse, to run: UUID, as caller: Principal) async throws -> String {
     try signedIn(caller)
     if let answer = response.answer,

@@ -45,6 +45,9 @@ struct StepRecord: Sendable {
 
   /// Whether it waits for a person.
   var isQuestion: Bool { status == .waiting && effect == "intent" }
+
+  /// Whether its call had been begun, and nothing says how it ended.
+  var mayHaveHappened: Bool { effect == "dispatched" || effect == "unknown" }
 }
 
 /// An event to be written.

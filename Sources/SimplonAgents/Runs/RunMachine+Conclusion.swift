@@ -18,7 +18,10 @@ extension RunMachine {
         turn.outcome = .failed(error: error.json)
         for id in leftovers.sorted() {
           guard let step = progress[id] else { continue }
-          turn.put(StepRow(step: step, status: .cancelled, failures: failures[id, default: 0]))
+          turn.put(
+            StepRow(
+              step: step, status: .cancelled, effect: effect(ofLeaving: step) ?? "none",
+              failures: failures[id, default: 0]))
         }
       }
     } else if parksForPerson, let reason = questions.reason({ progress.position(of: $0) }) {
@@ -50,7 +53,8 @@ extension RunMachine {
     let ids = unknown.sorted()
     let error = SimplonError(
       .runUnknownEffect, "Nobody knows whether \(ids.map { "\"\($0)\"" }.joined(separator: ", ")) had its effect.",
-      hint: "Find out; then stop the run, and resume it to do the step again.",
+      hint: "Find out, and say it on the live page, with the action \"respond\", or: simplon runs respond RUN --step "
+        + "\(ids.first ?? "ID") --happened, or --again to do it again",
       details: ["steps": .array(ids.map(JSON.string))])
     for id in ids {
       guard let step = progress[id] else { continue }

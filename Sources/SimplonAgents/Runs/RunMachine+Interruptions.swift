@@ -11,6 +11,7 @@ extension RunMachine {
     guard !draining else {
       // Its row says that it is under way: the next holder does it again.
       leftovers.insert(step.id)
+      underWay.insert(step.id)
       return
     }
     guard error.code != .runBudget else { return cap(step, error, in: &turn) }

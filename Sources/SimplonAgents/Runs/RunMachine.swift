@@ -39,6 +39,8 @@ struct RunMachine: Sendable {
   var unknown: Set<String> = []
   /// Steps that an earlier holder left unsettled and that were not begun again.
   var leftovers: Set<String> = []
+  /// Those of them whose call was under way.
+  var underWay: Set<String> = []
   /// Why the run waits until its budget lets it ask its model.
   var capped: JSON?
   var draining = false
@@ -50,7 +52,8 @@ struct RunMachine: Sendable {
   ///   - plan: what is executed.
   ///   - records: the attempt's steps as an earlier holder left them. What is settled stays so, a final failure too; a
   ///     step that was under way is done again if that is harmless. A resume has put failed and stopped steps back to
-  ///     pending: these are done again, and with them what was skipped because of them.
+  ///     pending: these are done again, and with them what was skipped because of them; but a step whose call was under
+  ///     way when the run was stopped is running again, and judged like any other that was left so.
   ///   - run: what `run.…` gives in expressions.
   ///   - approvals: which calls a person has to approve.
   init(plan: Plan, records: [StepRecord], run: JSON, approvals: ApprovalRules = .none) {
@@ -85,12 +88,14 @@ struct RunMachine: Sendable {
       switch record.status {
       case .running:
         leftovers.insert(record.id)
+        underWay.insert(record.id)
         if let step = progress[record.id], step.effect == .manual { unknown.insert(step.id) }
       case .waiting:
         leftovers.insert(record.id)
         guard let retryIn = record.retryIn else {
           if progress[record.id]?.tool == RunTool.declaration.name { awaited.insert(record.id) }
           // It waited for a sandbox, and what it got no row says.
+          if record.mayHaveHappened { underWay.insert(record.id) }
           if let step = progress[record.id], step.effect == .manual { unknown.insert(step.id) }
           continue
         }
@@ -236,10 +241,15 @@ struct RunMachine: Sendable {
         let error = SimplonError(.runInterrupted, "the plan failed before anybody responded")
         settle(step, as: SettledStep(status: .failed, error: error.json), effect: "none", in: &turn)
       } else {
-        settle(step, as: SettledStep(status: .cancelled), in: &turn)
+        settle(step, as: SettledStep(status: .cancelled), effect: effect(ofLeaving: step) ?? "settled", in: &turn)
       }
     }
     return !givenUp.isEmpty
+  }
+
+  /// What is known of a call that was under way and is not made again: nothing, unless it does nothing outside.
+  func effect(ofLeaving step: Plan.Step) -> String? {
+    underWay.contains(step.id) && step.effect != .pure ? "unknown" : nil
   }
 
   /// Decides until there is nothing to decide: what a person has said settles steps at once.

@@ -56,7 +56,10 @@ extension Route {
               name: "answer", kind: .any,
               summary: "what a step of the tool ask gets: a text, one of its choices, or what fits its schema; 64 KiB"),
             Field(
-              name: "decision", kind: .choice(["approve", "deny"]), summary: "whether a step may make its call"),
+              name: "decision", kind: .choice(["approve", "deny", "happened", "again"]),
+              summary: "whether a step may make its call; of one whose effect is unknown, whether it happened"),
+            Field(
+              name: "output", kind: .any, summary: "happened: what the step gives; null if left out; 64 KiB"),
             Field(
               name: "message", kind: .text(maximum: RunResponse.messageLimit),
               summary: "why; a model is told it when its call is denied"),

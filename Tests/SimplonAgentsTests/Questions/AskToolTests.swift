@@ -50,7 +50,8 @@ struct AskToolTests {
     arguments: [
       ["decision": "approve"], ["answer": "x"], ["step_id": "a"], ["step_id": "a", "answer": nil],
       ["step_id": "a", "answer": 1, "decision": "deny"], ["step_id": "a", "decision": "expired"],
-      ["step_id": "a", "decision": "deny", "reason": "x"],
+      ["step_id": "a", "decision": "deny", "reason": "x"], ["step_id": "a", "decision": "again", "output": 1],
+      ["step_id": "a", "decision": "approve", "output": 1], ["step_id": "a", "output": 1],
     ] as [JSON]) func `a response that says nothing, or two things, is refused`(_ json: JSON)
   {
     #expect(throws: SimplonError.self) { try RunResponse(json: json) }
@@ -58,8 +59,12 @@ struct AskToolTests {
 
   @Test func `a response is limited`() {
     let long = JSON.string(String(repeating: "x", count: 65_535))
-    let error = #expect(throws: SimplonError.self) { try RunResponse(json: ["step_id": "a", "answer": long]) }
-    #expect(error?.code == .requestTooLarge)
+    for response in [
+      ["step_id": "a", "answer": long], ["step_id": "a", "decision": "happened", "output": long],
+    ] as [JSON] {
+      let error = #expect(throws: SimplonError.self) { try RunResponse(json: response) }
+      #expect(error?.code == .requestTooLarge)
+    }
   }
 
   @Test func `ask cannot be put to a person twice`() {

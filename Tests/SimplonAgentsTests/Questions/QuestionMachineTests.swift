@@ -126,6 +126,10 @@ struct QuestionMachineTests {
     let running = record("order", .running, "dispatched", response: ["decision": "approve"])
     var machine = try machine([Self.order], records: [running])
     #expect(machine.turn().starts.map(\.step.id) == ["order"])
+    // Whoever said that a call is to be made again, as nobody knew whether it had happened, is not asked about it.
+    let again = record("order", .pending, "none", response: ["decision": "again"])
+    var repeated = try self.machine([Self.order], records: [again])
+    #expect(repeated.turn().starts.map(\.step.id) == ["order"])
     var asked = try self.machine([Self.order], records: [record("order", .pending, "intent")])
     #expect(asked.turn().starts.isEmpty)
   }

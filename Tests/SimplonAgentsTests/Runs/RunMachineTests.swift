@@ -11,6 +11,12 @@ struct RunMachineTests {
     ToolDeclaration(
       name: "send", summary: "Sends something.", inputSchema: ["type": "object"], effect: .manual,
       timeout: .seconds(1), maximumTimeout: .seconds(60)),
+    ToolDeclaration(
+      name: "put", summary: "Sets something.", inputSchema: ["type": "object"], effect: .idempotent,
+      timeout: .seconds(1), maximumTimeout: .seconds(60)),
+    ToolDeclaration(
+      name: "look", summary: "Looks up what it did.", inputSchema: ["type": "object"], effect: .reconcile,
+      timeout: .seconds(1), maximumTimeout: .seconds(60)),
   ])
 
   private func machine(_ steps: JSON, records: [StepRecord] = []) throws -> RunMachine {
@@ -263,6 +269,32 @@ struct RunMachineTests {
     let turn = machine.turn()
     #expect(turn.rows.map(\.step.id) == ["b"])
     #expect(turn.rows.map(\.status) == [.cancelled])
+    #expect(turn.rows.map(\.effect) == ["settled"])
+  }
+
+  @Test(arguments: ["put", "look"])
+  func `of a call that is given up and may have happened nobody says that it did not`(_ tool: String) throws {
+    var machine = try machine(
+      [["id": "a", "tool": "noop"], ["id": "b", "tool": .string(tool)]],
+      records: [record("a", .failed), record("b", .running)])
+    let turn = machine.turn()
+    #expect(turn.rows.map(\.status) == [.cancelled])
+    #expect(turn.rows.map(\.effect) == ["unknown"])
+    // The plan fails in the moment in which it would have been begun again.
+    let wrong: JSON = ["id": "c", "tool": "noop", "needs": ["a"], "when": "${{ steps.a.status }}"]
+    var late = try self.machine(
+      [["id": "a", "tool": "noop"], ["id": "b", "tool": .string(tool)], wrong],
+      records: [record("a", .completed), record("b", .running)])
+    let last = late.turn()
+    #expect(last.starts.isEmpty)
+    #expect(last.rows.map(\.step.id) == ["c", "b"])
+    #expect(last.rows.map(\.status) == [.failed, .cancelled])
+    #expect(last.rows.map(\.effect) == ["none", "unknown"])
+    // One that had failed, and whose wait was over, did not happen.
+    var failed = try self.machine(
+      [["id": "a", "tool": "noop"], ["id": "b", "tool": .string(tool)]],
+      records: [record("a", .failed), record("b", .waiting)])
+    #expect(failed.turn().rows.map(\.effect) == ["settled"])
   }
 
   @Test func `a call that may have had its effect is not repeated, and the run asks a person`() throws {

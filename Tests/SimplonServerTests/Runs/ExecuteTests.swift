@@ -112,6 +112,14 @@ import Testing
       #"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","step_id":"a","decision":"deny"}"#, 404,
       "run.not_found"
     ),
+    (
+      #"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","step_id":"a","decision":"again","output":1}"#,
+      400, "request.invalid"
+    ),
+    (
+      #"{"action":"respond","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","step_id":"a","decision":"happened","output":1}"#,
+      404, "run.not_found"
+    ),
     (#"{"action":"dance"}"#, 400, "request.invalid"),
     (#"{"action":"stop"}"#, 400, "request.invalid"),
     (#"{"action":"stop","run_id":"1 or 1=1"}"#, 400, "request.invalid"),

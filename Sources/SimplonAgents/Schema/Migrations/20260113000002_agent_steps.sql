@@ -14,8 +14,9 @@ create table public.agent_steps (
   epoch integer not null,
   failures integer not null default 0,
   retry_at timestamptz,
-  -- What a person said to its question: {decision: approve | deny | expired} or {answer}; message?, by, role, at. A resume
-  -- clears it, as it asks again.
+  -- What a person said to its question: {decision: approve | deny | expired} or {answer}; or of a call that may have
+  -- happened: {decision: happened | again}; message?, by, role, at. A resume clears it, as it asks again, but where the
+  -- call was begun.
   response jsonb,
   layer text,
   cost numeric not null default 0,

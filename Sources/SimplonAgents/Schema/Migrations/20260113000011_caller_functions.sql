@@ -104,7 +104,8 @@ begin
   return tree;
 end $$;
 
--- Ends those of these runs that have not ended; whoever calls holds their run_state rows.
+-- Ends those of these runs that have not ended; whoever calls holds their run_state rows. A step keeps its effect: a call
+-- that was under way may have happened, and a resume must know it.
 create function simplon.cancel_runs(runs uuid[]) returns void
 language plpgsql security definer set search_path = ''
 as $$
@@ -204,9 +205,13 @@ begin
     attempt = r.attempt + (action = 'retry')::integer
   where r.id = run returning r.attempt into attempt;
   perform simplon.queue_runs(array[run], jsonb_build_object('action', action, 'attempt', attempt));
-  -- What a resume does again is pending from now on; a worker that takes up the run after a crash keeps the failures.
-  update public.agent_steps t set status = 'pending', failures = 0, retry_at = null, response = null,
-    updated_at = clock_timestamp()
+  -- What a resume does again is pending from now on; a worker that takes up the run after a crash keeps the failures. A
+  -- call that was under way may have happened: its step stands as after a crash, so that whoever takes up the run repeats
+  -- it, looks it up or puts it to a person, by what it does. Where it had to be approved, it was.
+  update public.agent_steps t set
+    status = case when t.effect in ('dispatched', 'unknown') then 'running' else 'pending' end,
+    response = case when t.effect in ('dispatched', 'unknown') then t.response end,
+    failures = 0, retry_at = null, completed_at = null, updated_at = clock_timestamp()
   from public.agent_runs r
   where action = 'resume' and r.id = run and t.run_id = run and t.attempt = r.attempt
     and (t.status in ('running', 'waiting', 'cancelled') or t.status = 'failed' and case when r.plan is null
@@ -221,7 +226,7 @@ begin
     from public.agent_runs r
     join public.agent_runs c on c.parent_id = r.id and c.parent_attempt = r.attempt
     join public.agent_steps t on t.run_id = r.id and t.attempt = r.attempt and t.step_id = c.parent_step
-    where r.id = run and t.status = 'pending' and c.status in ('failed', 'cancelled');
+    where r.id = run and t.status in ('pending', 'running') and c.status in ('failed', 'cancelled');
   end if;
   return 'queued';
 end $$;

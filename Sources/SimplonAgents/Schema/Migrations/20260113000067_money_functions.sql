@@ -328,7 +328,7 @@ create index agent_runs_deadlines on public.agent_runs (simplon.deadline_of(budg
   where completed_at is null and budget ? 'deadline';
 
 -- Ends the runs whose deadline has passed, in whatever state they are; gives them. Their workers see that they hold them
--- no longer.
+-- no longer. A step keeps its effect; see simplon.cancel_runs.
 create function simplon.end_overdue_runs(most integer default 1000) returns setof uuid
 language sql security definer set search_path = ''
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan

@@ -5,8 +5,8 @@ import { longText, value } from './value.js';
 
 let count = 0; // forms so far, so that no two fields have one id
 
-/** Whether a step waits for a person. */
-const isOpen = (step) => step.status === 'waiting' && step.effect === 'intent' && !step.response;
+/** Whether a step waits for a person: it asks, or nobody knows whether its call happened. */
+const isOpen = (step) => step.status === 'waiting' && (step.effect === 'unknown' || (step.effect === 'intent' && !step.response));
 
 /** The questions of a run, each with a form. A form stays as it is while it is filled in; `done` is called after each response. */
 export function questionList(run, done) {
@@ -27,13 +27,18 @@ export function questionList(run, done) {
       }
       for (const [key, step] of open) {
         if (forms.has(key)) continue;
-        const form = step.tool === 'ask' ? answerForm(run, step, done) : approvalForm(run, step, done);
+        const form = formOf(run, step, done);
         forms.set(key, form);
         node.append(form);
         announce(`Step ${step.step_id} asks`);
       }
     },
   };
+}
+
+function formOf(run, step, done) {
+  if (step.effect === 'unknown') return findingForm(run, step, done);
+  return step.tool === 'ask' ? answerForm(run, step, done) : approvalForm(run, step, done);
 }
 
 /** The card of a question: its heading, what it shows, its fields, its buttons. */
@@ -73,6 +78,16 @@ function approvalForm(run, step, done) {
   ];
   const shown = card(run, step, ['Approve the call of ', step.tool, ' by step ', step.step_id, '?'], value(step.input),
     el('div', { class: 'field' }, el('label', { for: id }, 'Message'), el('p', { class: 'muted' }, 'May be left out; a model is told it when you deny.'), message), buttons, done);
+  return shown.form;
+}
+
+function findingForm(run, step, done) {
+  const buttons = [
+    el('button', { type: 'button', class: 'primary', click: () => shown.respond({ decision: 'happened' }) }, 'It happened'),
+    el('button', { type: 'button', click: () => shown.respond({ decision: 'again' }) }, 'Do it again'),
+  ];
+  const shown = card(run, step, ['Did the call of ', step.tool, ' by step ', step.step_id, ' happen?'], value(step.input),
+    el('p', { class: 'muted' }, 'It was begun, and nobody saw its end. Look where it has its effect.'), buttons, done);
   return shown.form;
 }
 

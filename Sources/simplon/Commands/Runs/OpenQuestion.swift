@@ -1,15 +1,16 @@
 import SimplonCore
 
-/// A question of a run that waits for a person, out of the run's steps.
+/// What a run waits for a person to say, out of its steps: a question, or whether a call happened.
 struct OpenQuestion {
   let stepID: String
   private let step: JSON
 
   /// Nil when the step asks nothing now.
   init?(_ step: JSON) {
-    guard step["status"] == "waiting", step["effect"] == "intent", step["response"]?.isNull ?? true,
-      let id = step["step_id"]?.string
-    else { return nil }
+    let isAsked = step["effect"] == "intent" && step["response"]?.isNull ?? true
+    guard step["status"] == "waiting", isAsked || step["effect"] == "unknown", let id = step["step_id"]?.string else {
+      return nil
+    }
     stepID = id
     self.step = step
   }
@@ -19,6 +20,12 @@ struct OpenQuestion {
 
   /// The lines that show it.
   func lines(run: String) -> [String] {
+    if step["effect"] == "unknown" {
+      return [
+        "nobody knows whether it happened: \(step["tool"]?.string ?? "") with \(step["input"]?.text ?? "{}")",
+        "respond: simplon runs respond \(run) --step \(stepID) --happened, or --again",
+      ]
+    }
     let isAnswer = step["tool"] == "ask"
     let question =
       isAnswer

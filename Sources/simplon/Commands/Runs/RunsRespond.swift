@@ -4,7 +4,7 @@ import SimplonCore
 /// `simplon runs respond`.
 struct RunsRespond: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "respond", abstract: "Answer a run's question, or approve or deny a call of its.")
+    commandName: "respond", abstract: "Answer a run's question, approve or deny a call of its, or say what one did.")
 
   @OptionGroup var target: RunArgument
 
@@ -20,6 +20,15 @@ struct RunsRespond: AsyncParsableCommand {
   @Flag(help: "Do not let it.")
   var deny = false
 
+  @Flag(help: "The call of which nobody knew happened; its step is over.")
+  var happened = false
+
+  @Flag(help: "Make that call again.")
+  var again = false
+
+  @Option(help: ArgumentHelp("With --happened: what the step gives; null if left out.", valueName: "json"))
+  var output: String?
+
   @Option(help: ArgumentHelp("Why; a model is told it when its call is denied.", valueName: "text"))
   var message: String?
 
@@ -29,9 +38,11 @@ struct RunsRespond: AsyncParsableCommand {
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
-    guard [answer != nil, approve, deny].count(where: { $0 }) == 1 else {
-      throw ValidationError("Give exactly one of --answer, --approve and --deny.")
+    guard [answer != nil, approve, deny, happened, again].count(where: { $0 }) == 1 else {
+      throw ValidationError("Give exactly one of --answer, --approve, --deny, --happened and --again.")
     }
+    guard output == nil || happened else { throw ValidationError("--output goes with --happened.") }
+    if let output, (try? JSON(parsing: output)) == nil { throw ValidationError("--output is no JSON.") }
   }
 
   func run() async throws {
@@ -53,12 +64,15 @@ struct RunsRespond: AsyncParsableCommand {
     try await send(to: question.stepID, value, client)
   }
 
+  private var decision: String { approve ? "approve" : deny ? "deny" : happened ? "happened" : "again" }
+
   private func send(to step: String, _ answer: JSON?, _ client: ServerClient) async throws {
     var body: [String: JSON] = [
       "action": "respond", "run_id": .string(target.run), "step_id": .string(step),
     ]
     body["answer"] = answer
-    if answer == nil { body["decision"] = approve ? "approve" : "deny" }
+    if answer == nil { body["decision"] = .string(decision) }
+    body["output"] = try output.map { try JSON(parsing: $0) }
     body["message"] = message.map(JSON.string)
     body["attempt"] = attempt.map { .integer($0) }
     let found = try await client.call(.post, "/agent/execute", body: .object(body))
