@@ -1,12 +1,7 @@
 import ArgumentParser
 import CSandboxGuard
+import Glibc
 import SimplonCore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// `simplon`: a self-hosted backend for AI agents on PostgreSQL, as one binary.
 struct Simplon: AsyncParsableCommand {

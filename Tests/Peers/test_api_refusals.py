@@ -137,7 +137,8 @@ def test_a_body_is_refused_for_being(name, ada):
 
 def test_a_prompt_above_its_limit_is_refused(ada):
     error = refused(ada.execute(action="create", prompt="x" * (1024 * 1024 + 1)), 413, "request.too_large")
-    assert "prompt" in error["message"]
+    assert error["message"] == '"prompt" has 1048577 bytes, and the limit is 1048576'
+    assert error["details"] == {"field": "prompt", "limit_bytes": 1024 * 1024}
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "in chunks"])

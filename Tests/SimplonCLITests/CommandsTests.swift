@@ -95,6 +95,8 @@ struct CommandsTests {
   @Test(arguments: [
     ["run"], ["run", "a prompt", "--plan", "x"], ["run", "a prompt", "--attach", "x"], ["dev", "--port", "70000"],
     ["token", "--sub", "x"], ["token", "--sub", "x", "--nonsense"], ["nonsense"],
+    ["schedules", "add", "x", "--every", "1m"], ["schedules", "add", "x", "--prompt", "x"],
+    ["schedules", "add", "x", "--every", "1m", "--workflow", "x", "--model", "x"],
   ])
   func `wrong words are refused with the usage`(arguments: [String]) {
     #expect(throws: (any Error).self) { try Simplon.parseAsRoot(arguments) }

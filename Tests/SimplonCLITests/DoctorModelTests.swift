@@ -2,6 +2,7 @@ import Foundation
 import SimplonAgents
 import SimplonCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import simplon

@@ -67,7 +67,7 @@ import Testing
     }
     let closed = found("tables_accessible", ["agent_runs": false, "agent_steps": true])
     #expect(closed.code == .databaseSchema && closed.message.hasSuffix("agent_runs"))
-    #expect(found("events_have_a_place", false).hint?.contains("make_log_partitions") == true)
+    #expect(found("events_have_a_place", false).hint?.contains("make_month_partitions('agent_task_logs')") == true)
     #expect(found("database", "database.timeout").code == .databaseTimeout)
     #expect(found("database", "something.else").status == .problem)
   }

@@ -58,7 +58,7 @@ struct EgressURL: Sendable, Hashable {
   /// The same with names and values added to its query.
   func adding(_ query: [(name: String, value: String)]) throws(SimplonError) -> EgressURL {
     guard !query.isEmpty else { return self }
-    let more = query.map { "\(Self.encoded($0.name))=\(Self.encoded($0.value))" }.joined(separator: "&")
+    let more = query.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }.joined(separator: "&")
     let joint = path.contains("?") ? (path.hasSuffix("?") || path.hasSuffix("&") ? "" : "&") : "?"
     return try EgressURL(text + joint + more)
   }
@@ -95,17 +95,4 @@ struct EgressURL: Sendable, Hashable {
 
   /// What RFC 3986 has no place for, and what some readers take for a slash.
   private static let unwise = Set("\"<>\\^`{|}".utf8)
-
-  private static func encoded(_ text: String) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var out = [UInt8]()
-    for byte in text.utf8 {
-      if byte.isLetter || byte.isDigit || "-._~".utf8.contains(byte) {
-        out.append(byte)
-      } else {
-        out += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-      }
-    }
-    return String(decoding: out, as: UTF8.self)
-  }
 }

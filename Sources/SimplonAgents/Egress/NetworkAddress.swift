@@ -5,9 +5,9 @@
 #endif
 
 /// An IPv4 or IPv6 address; an IPv4 address in the form of IPv6 is the IPv4 address.
-struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
+package struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
   /// Four or sixteen.
-  let bytes: [UInt8]
+  package let bytes: [UInt8]
 
   init(bytes: [UInt8]) {
     let isMapped = bytes.count == 16 && bytes.starts(with: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF])
@@ -15,7 +15,7 @@ struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// Reads the usual text of an address, without brackets, port or zone; nil for anything else, `127.1` too.
-  init?(_ text: String) {
+  package init?(_ text: String) {
     var short = in_addr()
     var long = in6_addr()
     if inet_pton(AF_INET, text, &short) == 1 {
@@ -43,7 +43,7 @@ struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// The usual text.
-  var description: String {
+  package var description: String {
     var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
     inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, socklen_t(text.count))
     return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

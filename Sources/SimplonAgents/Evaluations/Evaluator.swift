@@ -93,10 +93,8 @@ package struct Evaluator: Service {
   }
 
   private func score(of task: JSON) async throws(SimplonError) -> Double {
-    var headers = [(name: String, value: String)]()
-    if let key = configuration.key { headers.append((name: "Authorization", value: "Bearer \(key.text)")) }
     let answer = try await transport.exchange(
-      task, with: configuration.url, headers: headers, limit: Self.largestAnswer)
+      task, with: configuration.url, headers: configuration.key.bearer, limit: Self.largestAnswer)
     guard answer.isGood else {
       throw SimplonError(.modelRequest, "the evaluator answered \(answer.status)", retry: .backoff)
     }

@@ -51,10 +51,9 @@ package struct Embeddings: Sendable {
       "input": .array(texts.map(JSON.string)), "model": .string(configuration.model), "encoding_format": "float",
     ]
     if configuration.model.hasPrefix("text-embedding-3") { body["dimensions"] = .integer(Self.dimensions) }
-    var headers = [(name: String, value: String)]()
-    if let key = configuration.key { headers.append((name: "Authorization", value: "Bearer \(key.text)")) }
     let answer = try await transport.exchange(
-      .object(body), with: "\(configuration.url)/embeddings", headers: headers, limit: Self.largestAnswer)
+      .object(body), with: "\(configuration.url)/embeddings", headers: configuration.key.bearer,
+      limit: Self.largestAnswer)
     guard answer.isGood else { throw VendorError.chatCompletions(answer, hiding: configuration.key) }
     return try Self.read(answer.body, count: texts.count)
   }

@@ -57,13 +57,11 @@ package struct ChatCompletionsModel: Model {
   package func reply(
     to request: ModelRequest, onText: @escaping @Sendable (String) -> Void
   ) async throws(SimplonError) -> ModelReply {
-    var headers = [(name: String, value: String)]()
-    if let key = configuration.key { headers.append((name: "Authorization", value: "Bearer \(key.text)")) }
     var reading = Reading(model: name, after: request.messages, hiding: configuration.key, onText: onText)
     let answer: ModelAnswer
     do throws(SimplonError) {
       answer = try await transport.post(
-        body(request), to: "\(configuration.url)/chat/completions", headers: headers
+        body(request), to: "\(configuration.url)/chat/completions", headers: configuration.key.bearer
       ) { (event: StreamedEvent) throws(SimplonError) -> ModelProgress in
         try reading.take(event)
       }

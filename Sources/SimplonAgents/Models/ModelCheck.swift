@@ -28,7 +28,7 @@ package enum ModelCheck {
       if let key { headers.append((name: "x-api-key", value: key.text)) }
     case .openai:
       address = "\(url)/models"
-      if let key { headers.append((name: "Authorization", value: "Bearer \(key.text)")) }
+      headers += key.bearer
     }
     let answer: ModelAnswer
     do {

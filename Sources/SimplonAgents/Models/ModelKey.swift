@@ -23,3 +23,10 @@ package struct ModelKey: Sendable, Hashable, CustomStringConvertible {
     text.utf8.count < 8 ? words : words.replacing(text, with: "…")
   }
 }
+
+extension ModelKey? {
+  /// The header that carries the key; none without one.
+  var bearer: [(name: String, value: String)] {
+    map { [(name: "Authorization", value: "Bearer \($0.text)")] } ?? []
+  }
+}

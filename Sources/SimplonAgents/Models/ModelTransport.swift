@@ -97,15 +97,8 @@ package struct ModelTransport: Service {
     _ body: [UInt8], to url: String, headers: [(name: String, value: String)],
     _ take: (StreamedEvent) throws(SimplonError) -> ModelProgress
   ) async throws(SimplonError) -> ModelAnswer {
-    guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw Self.failure(HTTPClientError.invalidURL) }
+    let request = try Self.request(url, headers, accepting: "text/event-stream", body: body)
     let deadline = NIODeadline.now() + TimeAmount(limits.deadline)
-    var request = HTTPClientRequest(url: url)
-    request.method = .POST
-    request.headers.add(name: "Accept", value: "text/event-stream")
-    request.headers.add(name: "Content-Type", value: "application/json")
-    request.headers.add(name: "User-Agent", value: "simplon")
-    for header in headers { request.headers.add(name: header.name, value: header.value) }
-    request.body = .bytes(ByteBuffer(bytes: body))
     let response: HTTPClientResponse
     do {
       response = try await client.execute(request, deadline: deadline)
@@ -136,12 +129,8 @@ package struct ModelTransport: Service {
   /// - Throws: `model.unavailable`, `model.timeout`; `config.invalid` for an impossible URL; `server.shutdown`;
   ///   `run.interrupted` when the task is cancelled.
   func get(_ url: String, headers: [(name: String, value: String)]) async throws(SimplonError) -> ModelAnswer {
-    guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw Self.failure(HTTPClientError.invalidURL) }
+    let request = try Self.request(url, headers, accepting: "application/json")
     let deadline = NIODeadline.now() + TimeAmount(limits.deadline)
-    var request = HTTPClientRequest(url: url)
-    request.headers.add(name: "Accept", value: "application/json")
-    request.headers.add(name: "User-Agent", value: "simplon")
-    for header in headers { request.headers.add(name: header.name, value: header.value) }
     let response: HTTPClientResponse
     do {
       response = try await client.execute(request, deadline: deadline)
@@ -166,15 +155,8 @@ package struct ModelTransport: Service {
   func exchange(
     _ body: JSON, with url: String, headers: [(name: String, value: String)], limit: Int
   ) async throws(SimplonError) -> ModelAnswer {
-    guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw Self.failure(HTTPClientError.invalidURL) }
+    let request = try Self.request(url, headers, accepting: "application/json", body: body.utf8)
     let deadline = NIODeadline.now() + TimeAmount(limits.deadline)
-    var request = HTTPClientRequest(url: url)
-    request.method = .POST
-    request.headers.add(name: "Accept", value: "application/json")
-    request.headers.add(name: "Content-Type", value: "application/json")
-    request.headers.add(name: "User-Agent", value: "simplon")
-    for header in headers { request.headers.add(name: header.name, value: header.value) }
-    request.body = .bytes(ByteBuffer(bytes: body.utf8))
     do {
       let response = try await client.execute(request, deadline: deadline)
       var answer = ModelAnswer(status: Int(response.status.code), headers: Self.named(response.headers))
@@ -189,6 +171,23 @@ package struct ModelTransport: Service {
     } catch {
       throw Self.failure(error)
     }
+  }
+
+  /// A request: a GET, or with a body, which is JSON, a POST.
+  private static func request(
+    _ url: String, _ headers: [(name: String, value: String)], accepting type: String, body: [UInt8]? = nil
+  ) throws(SimplonError) -> HTTPClientRequest {
+    guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw failure(HTTPClientError.invalidURL) }
+    var request = HTTPClientRequest(url: url)
+    request.headers.add(name: "Accept", value: type)
+    if let body {
+      request.method = .POST
+      request.headers.add(name: "Content-Type", value: "application/json")
+      request.body = .bytes(ByteBuffer(bytes: body))
+    }
+    request.headers.add(name: "User-Agent", value: "simplon")
+    for header in headers { request.headers.add(name: header.name, value: header.value) }
+    return request
   }
 
   private static func read(

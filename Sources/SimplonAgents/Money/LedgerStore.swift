@@ -66,15 +66,11 @@ struct LedgerStore: Sendable {
 
   /// Ends the runs whose deadline has passed; gives them.
   func endOverdue() async throws -> [UUID] {
-    try await client.query("select run_id from simplon.end_overdue_runs() as r (run_id)").map { row in
-      try row.decode(UUID.self)
-    }
+    try await client.ids("select run_id from simplon.end_overdue_runs() as r (run_id)")
   }
 
   /// Queues the runs that waited for their budget and may go on; gives them.
   func queueWithinCaps() async throws -> [UUID] {
-    try await client.query("select run_id from simplon.queue_within_caps(\(caps.json)) as r (run_id)").map { row in
-      try row.decode(UUID.self)
-    }
+    try await client.ids("select run_id from simplon.queue_within_caps(\(caps.json)) as r (run_id)")
   }
 }

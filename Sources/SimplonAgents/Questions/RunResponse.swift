@@ -40,9 +40,7 @@ package struct RunResponse: Sendable {
       ("answer", answer?.utf8.count, Self.answerLimit), ("output", output?.utf8.count, Self.answerLimit),
       ("message", message?.utf8.count, Self.messageLimit),
     ] where size ?? 0 > limit {
-      throw SimplonError(
-        .requestTooLarge, "\"\(name)\" is larger than \(limit) bytes",
-        details: ["field": .string(name), "limit_bytes": .integer(limit)])
+      throw .tooLarge(name, size, limit: limit)
     }
     var members = [String: JSON]()
     members["answer"] = answer

@@ -82,24 +82,17 @@ struct QueueStore: Sendable {
   /// Queues up to a thousand runs that waited for one of these models, or for any; gives them.
   func queuePrompts(for models: [String]) async throws -> [UUID] {
     let reason = SimplonError.Code.modelNotConfigured.rawValue
-    return try await client.query("select run_id from simplon.queue_waiting(\(reason), \(models)) as r (run_id)").map {
-      row in
-      try row.decode(UUID.self)
-    }
+    return try await client.ids("select run_id from simplon.queue_waiting(\(reason), \(models)) as r (run_id)")
   }
 
   /// Queues the runs that wait for a run which has ended, where its end has not done so; gives them.
   func wakeParents() async throws -> [UUID] {
-    try await client.query("select run_id from simplon.wake_waiting_parents() as r (run_id)").map { row in
-      try row.decode(UUID.self)
-    }
+    try await client.ids("select run_id from simplon.wake_waiting_parents() as r (run_id)")
   }
 
   /// Queues the runs whose worker let its lease run out; gives them.
   func recover() async throws -> [UUID] {
-    try await client.query("select run_id from simplon.recover_runs() as r (run_id)").map { row in
-      try row.decode(UUID.self)
-    }
+    try await client.ids("select run_id from simplon.recover_runs() as r (run_id)")
   }
 }
 

@@ -91,10 +91,6 @@ struct MemberReader {
   }
 
   private func limit(_ name: String, _ bytes: Int, to most: Int) throws(SimplonError) {
-    guard bytes <= most else {
-      throw SimplonError(
-        .requestTooLarge, "\"\(name)\" has \(bytes) bytes, and the limit is \(most)",
-        details: ["field": .string(name), "limit": .integer(most)])
-    }
+    guard bytes <= most else { throw .tooLarge(name, bytes, limit: most) }
   }
 }

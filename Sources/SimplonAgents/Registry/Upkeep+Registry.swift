@@ -63,7 +63,8 @@ extension Upkeep {
         "delete from system_health where created_at < now() - \(age.milliseconds) * interval '1 ms'")
     }
     if let age = configuration.auditRetention {
-      _ = try await client.query("select simplon.drop_event_partitions(\(age.milliseconds) * interval '1 ms')")
+      _ = try await client.query(
+        "select simplon.drop_month_partitions('observability_events', \(age.milliseconds) * interval '1 ms')")
     }
   }
 }

@@ -94,11 +94,7 @@ package struct CreateRun: Sendable {
   }
 
   static func limit(_ name: String, _ bytes: Int, to most: Int) throws(SimplonError) {
-    guard bytes <= most else {
-      throw SimplonError(
-        .requestTooLarge, "\"\(name)\" has \(bytes) bytes, and the limit is \(most)",
-        details: ["field": .string(name), "limit": .integer(most)])
-    }
+    guard bytes <= most else { throw .tooLarge(name, bytes, limit: most) }
   }
 }
 

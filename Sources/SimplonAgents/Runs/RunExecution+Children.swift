@@ -92,30 +92,3 @@ extension ChildRun {
       details: ["run_id": .string(run), "status": .string(status)])
   }
 }
-
-extension LayerManifest {
-  /// The layer that puts files into a folder, over what is there.
-  ///
-  /// - Throws: `tool.path` where something else than a file stands in the way.
-  fileprivate init(putting files: [(path: LayerPath, blob: Blob)], into view: LayerView) throws(SimplonError) {
-    var entries = [LayerPath: LayerEntry]()
-    for (path, blob) in files {
-      var above = path.parent
-      while let folder = above {
-        switch entries[folder] ?? view.entries[folder] {
-        case nil: entries[folder] = .directory(mode: 0o755)
-        case .directory: break
-        default: throw SimplonError(.toolPath, "\"\(folder.text)\" is no folder")
-        }
-        above = folder.parent
-      }
-      switch view.entries[path] {
-      case nil, .file: break
-      default: throw SimplonError(.toolPath, "\"\(path.text)\" is there and is no plain file")
-      }
-      let entry = LayerEntry.file(mode: 0o644, blob: blob)
-      if view.entries[path] != entry { entries[path] = entry }
-    }
-    self.init(entries)
-  }
-}

@@ -60,25 +60,9 @@ struct FilesTool: Sendable {
 
   private func write(_ bytes: [UInt8], to path: LayerPath, _ view: LayerView, _ user: UUID?) async throws -> ToolResult
   {
-    var entries = [LayerPath: LayerEntry]()
-    var above = path.parent
-    while let folder = above {
-      switch view.entries[folder] {
-      case nil: entries[folder] = .directory(mode: 0o755)
-      case .directory: break
-      default: throw SimplonError(.toolPath, "\"\(folder.text)\" is no folder")
-      }
-      above = folder.parent
-    }
-    switch view.entries[path] {
-    case nil, .file: break
-    default: throw SimplonError(.toolPath, "\"\(path.text)\" is there and is no plain file")
-    }
     let blob = try await blobs.put(bytes, for: user)
-    let entry = LayerEntry.file(mode: 0o644, blob: blob)
-    if view.entries[path] != entry { entries[path] = entry }
     return try await keep(
-      LayerManifest(entries),
+      LayerManifest(putting: [(path, blob)], into: view),
       ["path": .string(path.text), "size": .integer(blob.size), "sha256": .string(blob.sha256)], user)
   }
 

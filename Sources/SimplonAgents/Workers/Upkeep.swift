@@ -37,8 +37,8 @@ struct Upkeep: Sendable {
   /// - Throws: the first trouble, when all has been tried.
   func run() async throws {
     let sweeps: [() async throws -> Void] = [
-      { _ = try await client.query("select simplon.make_log_partitions()") },
-      { _ = try await client.query("select simplon.make_month_partitions('observability_events', 0)") },
+      { _ = try await client.query("select simplon.make_month_partitions('agent_task_logs')") },
+      { _ = try await client.query("select simplon.make_month_partitions('observability_events')") },
       { _ = try await client.query("select simplon.make_month_partitions('agent_metrics', 1)") },
       { _ = try await client.query("select simplon.sweep()") },
       { _ = try await client.query("select simplon.forget_use()") },
@@ -46,7 +46,7 @@ struct Upkeep: Sendable {
       {
         guard let age = configuration.logRetention else { return }
         _ = try await client.query(
-          "select simplon.drop_log_partitions(\(age.milliseconds) * interval '1 ms')")
+          "select simplon.drop_month_partitions('agent_task_logs', \(age.milliseconds) * interval '1 ms')")
       },
       { if let age = configuration.runRetention { try await deleteRuns(olderThan: age) } },
       { _ = try await client.query("select simplon.sweep_spending()") },

@@ -222,32 +222,17 @@ package final class Worker: Service {
   /// Prompts that waited for a model go on where there is one.
   private func takeUpPrompts() async throws {
     guard models.has(nil) else { return }
-    var runs: [UUID]
-    repeat {
-      runs = try await queue.queuePrompts(for: models.names)
-      guard !runs.isEmpty else { return }
-      wakeUp.runQueued()
-      wakeUp.runsChanged(runs)
-    } while runs.count == 1000
+    try await takeUp { try await queue.queuePrompts(for: models.names) }
   }
 
   private func wakeParents() async throws {
     guard try await upkeep.hasTurn(at: "wake_parents", every: configuration.lease / 3) else { return }
-    let runs = try await queue.wakeParents()
-    guard !runs.isEmpty else { return }
-    wakeUp.runQueued()
-    wakeUp.runsChanged(runs)
+    try await takeUp { try await queue.wakeParents() }
   }
 
   /// Prompts that waited for their budget go on where it allows that.
   private func takeUpCapped() async throws {
-    var runs: [UUID]
-    repeat {
-      runs = try await ledger.queueWithinCaps()
-      guard !runs.isEmpty else { return }
-      wakeUp.runQueued()
-      wakeUp.runsChanged(runs)
-    } while runs.count == 1000
+    try await takeUp { try await ledger.queueWithinCaps() }
   }
 
   /// Ends what has passed its deadline, and settles what lost workers had reserved.
@@ -266,12 +251,24 @@ package final class Worker: Service {
   }
 
   private func recover() async throws {
-    let runs = try await queue.recover()
-    guard !runs.isEmpty else { return }
-    logger.notice("runs whose worker was lost are queued again", metadata: ["runs": "\(runs.count)"])
-    Counter(label: "simplon_runs_recovered_total").increment(by: runs.count)
-    wakeUp.runQueued()
-    wakeUp.runsChanged(runs)
+    try await takeUp {
+      let runs = try await queue.recover()
+      guard !runs.isEmpty else { return runs }
+      logger.notice("runs whose worker was lost are queued again", metadata: ["runs": "\(runs.count)"])
+      Counter(label: "simplon_runs_recovered_total").increment(by: runs.count)
+      return runs
+    }
+  }
+
+  /// Has runs queued, as often as there are as many as one statement queues, and tells of them.
+  private func takeUp(_ queue: () async throws -> [UUID]) async throws {
+    var runs: [UUID]
+    repeat {
+      runs = try await queue()
+      guard !runs.isEmpty else { return }
+      wakeUp.runQueued()
+      wakeUp.runsChanged(runs)
+    } while runs.count == 1000
   }
 
   private func tellAll(_ signal: RunExecution.Signal) {
@@ -294,50 +291,5 @@ package final class Worker: Service {
       }
       try? await Task.sleep(for: pause)
     }
-  }
-}
-
-/// How a worker works.
-package struct WorkerConfiguration: Sendable {
-  /// Runs at once.
-  package var slots = 64
-  /// Runs of one user that may be at work at once, with all workers together; nil: no limit.
-  package var runsPerUser: Int?
-  /// Runs of all that may be at work at once, with all workers together; nil: no limit.
-  package var runsTotal: Int?
-  /// How long a run is the worker's without a heartbeat; at least one second.
-  package var lease = Duration.seconds(30)
-  /// How long running steps may go on after a stop was asked for.
-  package var grace = Duration.seconds(20)
-  /// How often the queue is looked at without being called.
-  package var pollInterval = Duration.seconds(1)
-  /// How often a worker that holds runs asks whether they are still its own; a stopped run ends within this time.
-  package var checkInterval = Duration.seconds(1)
-  /// How long events are kept; nil keeps them for ever.
-  package var logRetention: Duration?
-  /// How long finished runs are kept, with all that is theirs; nil keeps them for ever.
-  package var runRetention: Duration?
-  /// How long metrics of agents are kept per hour, before they are archived as one a day, and readings of the system's
-  /// health at all; nil keeps them for ever.
-  package var metricRetention: Duration?
-  /// How long the audit log is kept; nil keeps it for ever.
-  package var auditRetention: Duration?
-  /// After how long without a sign of life a registered agent is offline.
-  package var agentTimeout = Duration.seconds(300)
-  /// What questions to models may cost.
-  package var caps = SpendingCaps()
-  /// How much may wait before schedules make no further runs.
-  package var intake = IntakeLimits()
-  /// Whether webhooks may be on this machine and in private networks.
-  package var webhooksAllowPrivate = false
-  /// The name that others see, such as the host's.
-  package var name: String
-  /// The binary's version.
-  package var version: String
-
-  /// Makes a configuration with the defaults.
-  package init(name: String, version: String) {
-    self.name = name
-    self.version = version
   }
 }

@@ -1,3 +1,5 @@
+import SimplonCore
+
 /// The header that makes a browser store a file instead of showing it.
 enum ContentDisposition {
   /// `attachment` with the file's name: as it is in `filename*`, and for old readers in ASCII.
@@ -12,16 +14,8 @@ enum ContentDisposition {
       plain.unicodeScalars.append(isPlain ? scalar : "_")
     }
     guard plain != name else { return "attachment; filename=\"\(plain)\"" }
-    var encoded = ""
-    for byte in name.unicodeScalars.prefix(200).map(String.init).joined().utf8 {
-      let scalar = Unicode.Scalar(byte)
-      let isPlain = ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) || ("0"..."9").contains(scalar)
-      if isPlain || ["!", "#", "$", "&", "+", "-", ".", "^", "_", "`", "|", "~"].contains(scalar) {
-        encoded.unicodeScalars.append(scalar)
-      } else {
-        encoded += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-      }
-    }
+    let start = name.unicodeScalars.prefix(200).map(String.init).joined()
+    let encoded = percentEncoded(start, keeping: "!#$&+-.^_`|~")
     return "attachment; filename=\"\(plain)\"; filename*=UTF-8''\(encoded)"
   }
 }

@@ -1,5 +1,6 @@
 import Hummingbird
 import Logging
+import SimplonAgents
 import SimplonCore
 import SimplonIdentity
 

@@ -12,7 +12,7 @@ enum Body {
   ///   `request.invalid` when it is not a JSON object.
   static func members(of request: Request, on channel: any Channel) async throws -> [String: JSON] {
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > ServerConfiguration.bodyLimit {
-      throw tooLarge
+      throw SimplonError.tooLarge("body", length, limit: ServerConfiguration.bodyLimit)
     }
     if let coding = request.headers[.contentEncoding]?.lowercased(), coding != "identity" {
       throw SimplonError(
@@ -25,7 +25,7 @@ enum Body {
     do {
       buffer = try await request.body.collect(upTo: ServerConfiguration.bodyLimit)
     } catch is NIOTooManyBytesError {
-      throw tooLarge
+      throw SimplonError.tooLarge("body", nil, limit: ServerConfiguration.bodyLimit)
     } catch let error as CancellationError {
       throw error
     } catch {
@@ -42,11 +42,5 @@ enum Body {
       throw SimplonError(.requestInvalid, "the body must be a JSON object")
     }
     return members
-  }
-
-  private static var tooLarge: SimplonError {
-    SimplonError(
-      .requestTooLarge, "the body is larger than 4 MiB",
-      details: ["limit_bytes": .integer(ServerConfiguration.bodyLimit)])
   }
 }

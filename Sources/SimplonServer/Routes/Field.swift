@@ -38,10 +38,7 @@ struct Field: Sendable {
   func check(_ value: JSON) throws(SimplonError) {
     switch (kind, value) {
     case (.text(let maximum), .string(let text)):
-      guard text.utf8.count > maximum else { return }
-      throw SimplonError(
-        .requestTooLarge, "\"\(name)\" must be \(expectation)",
-        details: ["field": .string(name), "limit_bytes": .integer(maximum)])
+      guard text.utf8.count <= maximum else { throw .tooLarge(name, text.utf8.count, limit: maximum) }
     case (.name, .string(let text)) where AgentWords.isName(text): return
     case (.uuid, .string(let text)) where UUID(uuidString: text) != nil: return
     case (.time, .string(let text)) where RFC3339.microseconds(text) != nil: return

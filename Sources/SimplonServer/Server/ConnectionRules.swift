@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import SimplonAgents
 
 /// What HTTP asks of one connection and Hummingbird leaves to others: HTTP/1.0, `Host` and `100 Continue`; and the
 /// patience for a connection that sends nothing, and its network's share of all connections.
@@ -31,7 +32,7 @@ final class ConnectionRules: ChannelDuplexHandler {
 
   func channelActive(context: ChannelHandlerContext) {
     let channel = context.channel
-    if let shares, let network = channel.remoteAddress?.ipAddress.flatMap({ IPAddress($0) })?.network {
+    if let shares, let network = channel.remoteAddress?.ipAddress.flatMap({ NetworkAddress(forwarded: $0) })?.network {
       guard shares.take(network) else { return context.close(promise: nil) }
       self.network = network
     }

@@ -1,6 +1,7 @@
 package import Hummingbird
 import Logging
 import NIOCore
+import SimplonAgents
 
 /// What belongs to one request on its way through the server.
 package struct ServerContext: RequestContext {
@@ -21,10 +22,12 @@ package struct ServerContext: RequestContext {
   ///
   /// `proxies` says how many reverse proxies to trust; see ``ServerConfiguration/trustedProxies``. A request that passed
   /// fewer of them, or names no address there, counts for its connection's own.
-  func address(of request: Request, proxies: Int) -> IPAddress? {
+  func address(of request: Request, proxies: Int) -> NetworkAddress? {
     let hops = request.headers[.xForwardedFor]?.split(separator: ",") ?? []
-    if proxies > 0, hops.count >= proxies, let address = IPAddress(hops[hops.count - proxies]) { return address }
-    return channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) }
+    if proxies > 0, hops.count >= proxies, let address = NetworkAddress(forwarded: hops[hops.count - proxies]) {
+      return address
+    }
+    return channel.remoteAddress?.ipAddress.flatMap { NetworkAddress(forwarded: $0) }
   }
 }
 

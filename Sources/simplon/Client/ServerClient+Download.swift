@@ -1,13 +1,8 @@
 import AsyncHTTPClient
+import Glibc
 import NIOCore
 import SimplonCore
 import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension ServerClient {
   /// Saves an artifact's bytes to a file, which appears when all of them are there.

@@ -1,16 +1,11 @@
 import FoundationEssentials
+import Glibc
 import Logging
 import SimplonAgents
 import SimplonCore
 import SimplonIdentity
 import SimplonPostgres
 import SimplonServer
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension Stack.Settings {
   /// Everything but the trust, from the configuration.

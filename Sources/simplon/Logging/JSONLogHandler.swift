@@ -1,12 +1,7 @@
 import FoundationEssentials
+import Glibc
 import Logging
 import SimplonCore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Writes one JSON object a line to standard error: `time`, `level`, `label`, `message` and the metadata beside them.
 struct JSONLogHandler: LogHandler {

@@ -1,10 +1,5 @@
+import Glibc
 import SimplonCore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What commands write: results to standard output, everything else to standard error.
 enum Print {

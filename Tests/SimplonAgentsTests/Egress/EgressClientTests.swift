@@ -1,5 +1,6 @@
 import SimplonCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SimplonAgents
@@ -37,7 +38,7 @@ import Testing
   private let home = ["127.0.0.1"]
 
   @Test func `the connection goes to the address that was checked, under the name that was asked for`() async throws {
-    let server = SmallServer([SmallServer.answer("200 OK", body: "hello")])
+    let server = CannedServer([CannedServer.answer("200 OK", body: "hello")])
     // Asked a second time, the name would be somewhere else.
     let names = Names(["api.test": ["127.0.0.1", "169.254.169.254"]])
     let client = try client(names, port: server.port)
@@ -51,7 +52,7 @@ import Testing
 
   @Test(arguments: ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"])
   func `a name that leads inside is refused, and nobody is called`(_ address: String) async throws {
-    let server = SmallServer([SmallServer.answer("200 OK")])
+    let server = CannedServer([CannedServer.answer("200 OK")])
     let client = try client(Names(["api.test": [address]]), inside: false, port: server.port)
     let count = EgressCount()
     let error = await #expect(throws: SimplonError.self) {
@@ -67,7 +68,7 @@ import Testing
       "http://other.test/", "http://metadata.test:80/latest/", "http://169.254.169.254/latest/meta-data/",
       "ftp://api.test/", "file:///etc/passwd", "http://user:pass@api.test/",
     ] {
-      let server = SmallServer([SmallServer.answer("302 Found", "Location: \(location)")])
+      let server = CannedServer([CannedServer.answer("302 Found", "Location: \(location)")])
       let names = Names(["api.test": home, "metadata.test": ["169.254.169.254"], "other.test": home])
       let client = EgressClient(
         rules: try EgressRules(["api.test:\(server.port)", "metadata.test", "169.254.169.254"], allowsPrivate: true),
@@ -88,8 +89,8 @@ import Testing
   func `a redirect keeps or changes the method as the standard says`(_ status: String, _ method: String, _ then: String)
     async throws
   {
-    let server = SmallServer([
-      SmallServer.answer(status, "Location: ../b?c"), SmallServer.answer("200 OK", "Content-Length: 0"),
+    let server = CannedServer([
+      CannedServer.answer(status, "Location: ../b?c"), CannedServer.answer("200 OK", "Content-Length: 0"),
     ])
     let client = try client(Names(["api.test": home]), port: server.port)
     var request = try request(server.url("api.test", "/a/x"), method)
@@ -107,8 +108,8 @@ import Testing
   }
 
   @Test func `no credentials go to another origin, a connector's neither`() async throws {
-    let second = SmallServer([SmallServer.answer("200 OK")])
-    let first = SmallServer([SmallServer.answer("307 Temporary Redirect", "Location: \(second.url("b.test"))")])
+    let second = CannedServer([CannedServer.answer("200 OK")])
+    let first = CannedServer([CannedServer.answer("307 Temporary Redirect", "Location: \(second.url("b.test"))")])
     let client = EgressClient(
       rules: try EgressRules(["b.test:\(second.port)"], allowsPrivate: false),
       resolver: Names(["a.test": home, "b.test": ["127.0.0.1"]]).resolve)
@@ -124,7 +125,7 @@ import Testing
     }
     #expect(error?.code == .toolEgress, "only the connector's own host may be inside")
     let open = try self.client(Names(["a.test": home, "b.test": home]), port: second.port)
-    let again = SmallServer([SmallServer.answer("307 Temporary Redirect", "Location: \(second.url("b.test"))")])
+    let again = CannedServer([CannedServer.answer("307 Temporary Redirect", "Location: \(second.url("b.test"))")])
     request.url = try EgressURL(again.url("a.test"))
     request.connector = HTTPConnector(
       baseURL: request.url, headers: connector.headers, methods: ["GET"], allowsPrivate: true)
@@ -137,9 +138,9 @@ import Testing
   }
 
   @Test func `the sixth redirect is one too many`() async throws {
-    let hop = SmallServer.answer("302 Found", "Location: /")
+    let hop = CannedServer.answer("302 Found", "Location: /")
     for (count, isFine) in [(5, true), (6, false)] {
-      let server = SmallServer(Array(repeating: hop, count: count) + [SmallServer.answer("200 OK")])
+      let server = CannedServer(Array(repeating: hop, count: count) + [CannedServer.answer("200 OK")])
       let client = try client(Names(["api.test": home]), port: server.port)
       let work = { try await client.send(request(server.url("api.test")), within: .seconds(10), EgressCount()) }
       if isFine {
@@ -152,7 +153,7 @@ import Testing
   }
 
   @Test func `only the beginning of a long body is read`() async throws {
-    let server = SmallServer([SmallServer.answer("200 OK", body: String(repeating: "x", count: 100_000))])
+    let server = CannedServer([CannedServer.answer("200 OK", body: String(repeating: "x", count: 100_000))])
     let client = try client(Names(["api.test": home]), port: server.port)
     let response = try await client.send(
       request(server.url("api.test"), limit: 77), within: .seconds(10), EgressCount())
@@ -160,7 +161,7 @@ import Testing
   }
 
   @Test func `a silent server costs no more than the time limit, and is known to have been reached`() async throws {
-    let server = SmallServer([""])
+    let server = CannedServer([""])
     let client = try client(Names(["api.test": home]), port: server.port)
     let count = EgressCount()
     let error = await #expect(throws: SimplonError.self) {
@@ -177,7 +178,7 @@ import Testing
       try await client.send(request("http://api.test:9/"), within: .seconds(10), count)
     }
     #expect(error?.code == .toolFailed && count.value == 0)
-    let rude = SmallServer(["HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
+    let rude = CannedServer(["HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
     error = await #expect(throws: SimplonError.self) {
       try await self.client(Names(["api.test": home]), port: rude.port)
         .send(request(rude.url("api.test")), within: .seconds(10), count)
@@ -186,7 +187,7 @@ import Testing
   }
 
   @Test func `a stopped call ends as stopped`() async throws {
-    let server = SmallServer([""])
+    let server = CannedServer([""])
     let client = try client(Names(["api.test": home]), port: server.port)
     let count = EgressCount()
     let call = Task {

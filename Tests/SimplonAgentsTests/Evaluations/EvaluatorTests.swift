@@ -38,7 +38,7 @@ struct EvaluatorTests {
       "select status || ' ' || coalesce(quality_score::text, '-') from agent_executions")
   }
 
-  private func evaluate(_ engine: Engine, _ server: SmallServer) async throws -> Int {
+  private func evaluate(_ engine: Engine, _ server: CannedServer) async throws -> Int {
     try await ModelTransport.with { transport in
       let configuration = Evaluator.Configuration(
         url: server.url("127.0.0.1", "/judge"), key: try ModelKey("secret-key"))
@@ -57,7 +57,7 @@ struct EvaluatorTests {
         insert into simplon.settings (name, value) values ('metrics_since', (now() + interval '1 day')::text)
         on conflict (name) do update set value = excluded.value
         """)
-      let server = SmallServer([SmallServer.answer("200 OK", body: #"{"score": 0.75}"#)])
+      let server = CannedServer([CannedServer.answer("200 OK", body: #"{"score": 0.75}"#)])
       #expect(try await evaluate(engine, server) == 1)
       #expect(try await scores(engine) == ["completed 0.75"])
       #expect(try await evaluate(engine, server) == 0)
@@ -77,9 +77,9 @@ struct EvaluatorTests {
   {
     try await Engine.with { engine in
       _ = try await task(engine)
-      let server = SmallServer([
-        SmallServer.answer("500 Oops"), SmallServer.answer("200 OK", body: #"{"score": 7}"#),
-        SmallServer.answer("200 OK", body: #"{"score": 0.5}"#),
+      let server = CannedServer([
+        CannedServer.answer("500 Oops"), CannedServer.answer("200 OK", body: #"{"score": 7}"#),
+        CannedServer.answer("200 OK", body: #"{"score": 0.5}"#),
       ])
       for _ in 0..<2 {
         #expect(try await evaluate(engine, server) == 1)
@@ -98,7 +98,7 @@ struct EvaluatorTests {
   @Test func `a task that is done again forgets its score`() async throws {
     try await Engine.with { engine in
       let task = try await task(engine)
-      let server = SmallServer([SmallServer.answer("200 OK", body: #"{"score": 1}"#)])
+      let server = CannedServer([CannedServer.answer("200 OK", body: #"{"score": 1}"#)])
       #expect(try await evaluate(engine, server) == 1)
       #expect(try await scores(engine) == ["completed 1"])
       _ = try await engine.runs.act(.retry, on: task.run.runID, as: Engine.alice)

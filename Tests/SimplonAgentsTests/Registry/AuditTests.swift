@@ -119,6 +119,10 @@ struct AuditTests {
       try await engine.upkeep(auditRetention: .seconds(86_400 * 28)).run()
       let left = try await engine.database.execute("select resource_id from observability_events order by 1")
       #expect(left.first == "0" && !left.contains("3") && !left.contains("2"))
+      await refused("SIM05", "less than a day") {
+        try await engine.database.execute(
+          "select simplon.drop_month_partitions('observability_events', interval '1 hour')")
+      }
     }
   }
 }

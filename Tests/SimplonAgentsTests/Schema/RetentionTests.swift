@@ -13,15 +13,17 @@ struct RetentionTests {
       for values from ('016f5e66-e800-0000-0000-000000000000') to ('016ffe0c-0c00-0000-0000-000000000000');
     """
 
+  private static let drop = "select simplon.drop_month_partitions('agent_task_logs', '30 days')"
+
   @Test func `old months are dropped, but not while a run in them goes on`() async throws {
     try await withTestDatabase { database in
       try await database.execute(
         Self.oldMonth + "insert into agent_runs (id, prompt) values (simplon.uuid_v7_floor('2020-01-15+00'), 'old')")
-      #expect(try await database.execute("select simplon.drop_log_partitions('30 days')") == ["0"])
+      #expect(try await database.execute(Self.drop) == ["0"])
       try await database.execute("update agent_runs set status = 'cancelled', completed_at = now()")
-      #expect(try await database.execute("select simplon.drop_log_partitions('30 days')") == ["1"])
+      #expect(try await database.execute(Self.drop) == ["1"])
       #expect(try await database.execute("select count(*) from agent_task_logs") == ["0"])
-      #expect(try await database.execute("select simplon.drop_log_partitions('30 days')") == ["0"])
+      #expect(try await database.execute(Self.drop) == ["0"])
     }
   }
 
@@ -32,7 +34,7 @@ struct RetentionTests {
           insert into agent_runs (id, prompt) values (simplon.uuid_v7_floor('2020-01-15+00'), 'old');
           update agent_runs set status = 'cancelled', completed_at = now();
           delete from agent_task_queue;
-          select simplon.drop_log_partitions('30 days')
+          \(Self.drop)
           """)
       for action in ["resume", "retry"] {
         await refused("SIM02", action) {
@@ -54,17 +56,18 @@ struct RetentionTests {
       try await engine.database.execute(Self.oldMonth)
       try await engine.admin.withTransaction(retries: 0) { connection in
         try await connection.query("select from agent_task_logs")
-        let dropped = try await engine.database.execute("select simplon.drop_log_partitions('30 days')")
+        let dropped = try await engine.database.execute(Self.drop)
         #expect(dropped == ["0"])
       }
-      #expect(try await engine.database.execute("select simplon.drop_log_partitions('30 days')") == ["1"])
+      #expect(try await engine.database.execute(Self.drop) == ["1"])
     }
   }
 
   @Test(arguments: ["UTC", "America/New_York", "Asia/Tokyo"])
   func `months begin and end as in UTC, wherever the session is`(_ zone: String) async throws {
     try await withTestDatabase { database in
-      try await database.execute("set timezone = '\(zone)'; select simplon.make_log_partitions(14)")
+      try await database.execute(
+        "set timezone = '\(zone)'; select simplon.make_month_partitions('agent_task_logs', 0, 14)")
       let wrong = try await database.execute(
         """
         set timezone = 'UTC';
@@ -77,7 +80,7 @@ struct RetentionTests {
       let count = try await database.execute(
         "select count(*) from pg_inherits where inhparent = 'agent_task_logs'::regclass")
       #expect(count == ["15"])
-      let old = Self.oldMonth + "set timezone = '\(zone)'; select simplon.drop_log_partitions('30 days')"
+      let old = Self.oldMonth + "set timezone = '\(zone)'; \(Self.drop)"
       #expect(try await database.execute(old) == ["1"])
     }
   }

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import SimplonCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SimplonAgents
@@ -8,13 +9,13 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct HTTPToolTests {
   /// The tool, for which every name is this machine, and a server.
   private struct Web {
-    let server: SmallServer
+    let server: CannedServer
     let folder: TemporaryFolder
     let blobs: BlobStore
     let tool: HTTPTool
 
     init(_ answers: String..., connector: JSON? = nil) throws {
-      server = SmallServer(answers)
+      server = CannedServer(answers)
       folder = try TemporaryFolder()
       blobs = try BlobStore(root: folder.path + "/blobs")
       var list = [JSON]()
@@ -48,7 +49,7 @@ import Testing
 
   @Test func `an answer becomes an output, whatever its status`() async throws {
     let web = try Web(
-      SmallServer.answer(
+      CannedServer.answer(
         "404 Not Found", "Content-Type: application/problem+json; charset=utf-8", "X-One: a", "x-one: b",
         "Set-Cookie: a=1", "Set-Cookie: b=2", body: #"{"n": 1.10}"#))
     let result = try await web.call([:])
@@ -59,11 +60,11 @@ import Testing
   }
 
   @Test func `a body is text, or kept as a blob, and cut where the input says`() async throws {
-    let long = SmallServer.answer("200 OK", body: "日本語")
+    let long = CannedServer.answer("200 OK", body: "日本語")
     let web = try Web(
-      SmallServer.answer("200 OK", "Content-Type: text/plain", body: "hello"), long,
-      SmallServer.answer("200 OK", body: "a\0b"), SmallServer.answer("200 OK", Self.json, body: "{broken"),
-      SmallServer.answer("200 OK", Self.json, body: #"{"long": "value"}"#))
+      CannedServer.answer("200 OK", "Content-Type: text/plain", body: "hello"), long,
+      CannedServer.answer("200 OK", body: "a\0b"), CannedServer.answer("200 OK", Self.json, body: "{broken"),
+      CannedServer.answer("200 OK", Self.json, body: #"{"long": "value"}"#))
     #expect(try await web.call([:]).output["body"] == "hello")
     let cut = try await web.call(["max_bytes": 7]).output
     #expect(cut["body"] == "日本" && cut["truncated"] == true)
@@ -76,7 +77,7 @@ import Testing
   }
 
   @Test func `a request carries what the input says`() async throws {
-    let ok = SmallServer.answer("200 OK")
+    let ok = CannedServer.answer("200 OK")
     let web = try Web(ok, ok)
     _ = try await web.call([
       "method": "POST", "json": ["b": [1], "a": .number("1.0")], "headers": ["X-Own": "yes", "Accept": "text/csv"],
@@ -92,7 +93,7 @@ import Testing
   }
 
   @Test func `a key is that of run, step and attempt, or the caller's own`() async throws {
-    let ok = SmallServer.answer("200 OK")
+    let ok = CannedServer.answer("200 OK")
     let web = try Web(ok, ok, ok)
     let run = UUID()
     _ = try await web.call(["method": "POST", "idempotency": true], run: run)
@@ -118,8 +119,8 @@ import Testing
   }
 
   @Test func `what is not expected fails the step, with the answer kept`() async throws {
-    let wrong = SmallServer.answer("500 Internal Server Error", body: "sorry")
-    let web = try Web(wrong, SmallServer.answer("201 Created"), wrong)
+    let wrong = CannedServer.answer("500 Internal Server Error", body: "sorry")
+    let web = try Web(wrong, CannedServer.answer("201 Created"), wrong)
     let failed = try await web.call(["expect": ["2xx", 404]])
     #expect(failed.error?.code == .toolFailed && failed.error?.details?["status"] == 500)
     #expect(failed.output["body"] == "sorry")
@@ -149,7 +150,7 @@ import Testing
   }
 
   @Test func `a connector adds its headers, and nobody sees them`() async throws {
-    let echo = SmallServer.answer(
+    let echo = CannedServer.answer(
       "200 OK", "X-Echo: Bearer swordfish-1", Self.json,
       body: #"{"token": "swordfish-1", "same": "Bearer swordfish-1"}"#)
     let web = try Web(
@@ -174,7 +175,7 @@ import Testing
 
   @Test func `a connector's secret is hidden in whatever way JSON writes it, and its sessions are kept`() async throws {
     let web = try Web(
-      SmallServer.answer(
+      CannedServer.answer(
         "200 OK", "Set-Cookie: session=1", Self.json, body: #"{"token": "sword\u0066ish\/1", "sword\u0066ish\/1": 1}"#),
       connector: ["headers": ["X-Key": "swordfish/1"]])
     let output = try await web.call(["connector": "crm"]).output

@@ -60,7 +60,7 @@ extension WebhookTests {
   @Test func `one receiver that does not answer keeps no other delivery waiting`() async throws {
     try await Engine.with { engine in
       // The first leaves its client waiting.
-      let (slow, fast) = (SmallServer([""]), SmallServer([SmallServer.answer("200 OK")]))
+      let (slow, fast) = (CannedServer([""]), CannedServer([CannedServer.answer("200 OK")]))
       try await save(engine, slow.url())
       try await save(engine, fast.url(), as: Engine.bob)
       try await stopped(engine)

@@ -54,7 +54,7 @@ import Testing
 
   @Test func `what becomes of a run is told once, signed, to its owner's webhooks`() async throws {
     try await Engine.with { engine in
-      let server = SmallServer([SmallServer.answer("204 No Content")])
+      let server = CannedServer([CannedServer.answer("204 No Content")])
       let (webhook, secret) = try await save(engine, server.url("127.0.0.1", "/hook"))
       try await save(engine, server.url(), events: ["run.failed"])
       try await save(engine, server.url(), as: Engine.bob)
@@ -91,9 +91,9 @@ import Testing
   @Test(arguments: ["500 Internal Server Error", "302 Found"])
   func `what was not taken is tried again later, and is redelivered under its id`(_ status: String) async throws {
     try await Engine.with { engine in
-      let server = SmallServer([
-        SmallServer.answer(status, "Location: http://127.0.0.1:1/"), SmallServer.answer("200 OK"),
-        SmallServer.answer("200 OK"),
+      let server = CannedServer([
+        CannedServer.answer(status, "Location: http://127.0.0.1:1/"), CannedServer.answer("200 OK"),
+        CannedServer.answer("200 OK"),
       ])
       let webhook = try await save(engine, server.url()).id
       try await stopped(engine)
@@ -126,7 +126,7 @@ import Testing
     async throws
   {
     try await Engine.with { engine in
-      let server = SmallServer(Array(repeating: SmallServer.answer("500 Internal Server Error"), count: 11))
+      let server = CannedServer(Array(repeating: CannedServer.answer("500 Internal Server Error"), count: 11))
       let webhook = try await save(engine, server.url()).id
       for _ in 0..<11 { try await stopped(engine) }
       try await engine.database.execute(
@@ -164,7 +164,7 @@ import Testing
 
   @Test func `a receiver that is gone for good is told nothing more`() async throws {
     try await Engine.with { engine in
-      let server = SmallServer([SmallServer.answer("410 Gone")])
+      let server = CannedServer([CannedServer.answer("410 Gone")])
       try await save(engine, server.url())
       try await stopped(engine)
       try await deliver(engine)
@@ -175,7 +175,7 @@ import Testing
   @Test(arguments: ["127.0.0.1", "localhost", "169.254.169.254"])
   func `nothing is delivered inside, whatever the name is`(_ host: String) async throws {
     try await Engine.with { engine in
-      let server = SmallServer([SmallServer.answer("200 OK")])
+      let server = CannedServer([CannedServer.answer("200 OK")])
       let webhook = try await save(engine, server.url("127.0.0.1")).id
       try await engine.database.execute("update agent_webhooks set url = '\(server.url(host))'")
       try await stopped(engine)

@@ -137,7 +137,7 @@ import Testing
       try? await connection.send(String(repeating: " ", count: 0x400001) + "\r\n0\r\n\r\n")
       let refused = try await connection.read(until: "hint")
       #expect(refused.hasPrefix("HTTP/1.1 413"))
-      #expect(refused.contains("4 MiB"))
+      #expect(refused.contains("4194304"))
     }
   }
 
@@ -152,7 +152,7 @@ import Testing
       try await connection.send(head + "Content-Length: 99999999\r\nContent-Type: application/json\r\n\r\n")
       let refused = try await connection.read(until: "hint")
       #expect(refused.hasPrefix("HTTP/1.1 413"))
-      #expect(refused.contains("4 MiB"))
+      #expect(refused.contains("4194304"))
     }
   }
 }

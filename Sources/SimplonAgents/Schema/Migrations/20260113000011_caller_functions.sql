@@ -193,7 +193,7 @@ begin
         else 'failed, cancelled and completed' end
       using errcode = 'SIM02';
   end if;
-  -- What was claimed before has its place and keeps it; see simplon.drop_log_partitions.
+  -- What was claimed before has its place and keeps it; see simplon.drop_month_partitions.
   if not simplon.has_log_partition(run) then
     raise exception 'the run''s events are past retention, so it cannot go on'
       using errcode = 'SIM02', hint = 'Create a new run.';

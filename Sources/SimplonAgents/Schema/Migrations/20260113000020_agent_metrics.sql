@@ -34,42 +34,6 @@ create policy agent_metrics_read on public.agent_metrics for select to authentic
   using (user_id is null or (select auth.uid()) = user_id);
 create policy agent_metrics_service on public.agent_metrics to service_role using (true) with check (true);
 
--- Makes the partitions by month of a table that is partitioned by time: this month's, so many before and so many after
--- it. Returns how many were new.
-create function simplon.make_month_partitions(parent text, before integer, after integer default 3) returns integer
-language plpgsql security definer set search_path = '' set timezone = 'UTC'
-as $$
-declare
-  made integer := 0;
-  month timestamptz;
-  partition text;
-begin
-  perform pg_catalog.pg_advisory_xact_lock(5360414142);
-  for step in -before..after loop
-    month := date_trunc('month', now()) + make_interval(months => step);
-    partition := parent || '_' || to_char(month, 'YYYY_MM');
-    continue when to_regclass('simplon.' || quote_ident(partition)) is not null;
-    execute format('create table simplon.%I (like public.%I including all)', partition, parent);
-    execute format('alter table simplon.%I enable row level security', partition);
-    execute format('alter table simplon.%I force row level security', partition);
-    execute format('revoke all on simplon.%I from public, anon, authenticated, service_role', partition);
-    execute format('alter table public.%I attach partition simplon.%I for values from (%L) to (%L)',
-      parent, partition, month, month + interval '1 month');
-    made := made + 1;
-  end loop;
-  return made;
-end $$;
-
--- The months of such a table that have been over for that long, oldest first.
-create function simplon.months_before(parent text, older interval) returns setof timestamptz
-language sql stable set search_path = '' set timezone = 'UTC'
-as $$
-  select m.month from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
-  cross join lateral to_timestamp(right(c.relname, 7), 'YYYY_MM') as m (month)
-  where i.inhparent = to_regclass('public.' || quote_ident(parent)) and m.month + interval '1 month' <= now() - older
-  order by 1
-$$;
-
 -- Computes the hours that have changed since it last did from the executions that ended in them. What an agent has
 -- reported for an hour stands. Returns how many rows it wrote.
 create function simplon.roll_up_metrics() returns integer
@@ -144,8 +108,7 @@ begin
   return archived;
 end $$;
 
-revoke all on function simplon.make_month_partitions(text, integer, integer), simplon.months_before(text, interval),
-  simplon.roll_up_metrics(), simplon.archive_metrics(interval) from public, anon, authenticated, service_role;
-grant execute on function simplon.make_month_partitions(text, integer, integer), simplon.roll_up_metrics(),
-  simplon.archive_metrics(interval) to service_role;
+revoke all on function simplon.roll_up_metrics(), simplon.archive_metrics(interval)
+  from public, anon, authenticated, service_role;
+grant execute on function simplon.roll_up_metrics(), simplon.archive_metrics(interval) to service_role;
 select simplon.make_month_partitions('agent_metrics', 1);

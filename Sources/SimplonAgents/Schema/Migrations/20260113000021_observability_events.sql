@@ -94,29 +94,5 @@ create trigger system_health_audit after insert or delete on public.system_healt
   for each row when (pg_trigger_depth() = 0 and auth.role() is not null)
   execute function simplon.audit('reading', 'system_health', 'id');
 
--- Drops the months of the audit log that have been over for that long. Returns how many. It gives up when it would make
--- writers wait for longer than half a second.
-create function simplon.drop_event_partitions(older interval) returns integer
-language plpgsql security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '500ms'
-as $$
-declare
-  dropped integer := 0;
-  month timestamptz;
-begin
-  if older < interval '1 day' then
-    raise exception 'the audit log is kept for a day at least' using errcode = 'SIM05';
-  end if;
-  perform pg_catalog.pg_advisory_xact_lock(5360414142);
-  for month in select * from simplon.months_before('observability_events', older) loop
-    execute format('drop table simplon.%I', 'observability_events_' || to_char(month, 'YYYY_MM'));
-    dropped := dropped + 1;
-  end loop;
-  return dropped;
-exception when lock_not_available then
-  return 0;
-end $$;
-
-revoke all on function simplon.audit_run(), simplon.audit(), simplon.drop_event_partitions(interval)
-  from public, anon, authenticated, service_role;
-grant execute on function simplon.drop_event_partitions(interval) to service_role;
-select simplon.make_month_partitions('observability_events', 0);
+revoke all on function simplon.audit_run(), simplon.audit() from public, anon, authenticated, service_role;
+select simplon.make_month_partitions('observability_events');

@@ -1,4 +1,4 @@
 drop trigger agent_runs_delete_events on public.agent_runs;
 drop table public.agent_task_logs;
-drop function simplon.make_log_partitions(integer), simplon.drop_log_partitions(interval),
-  simplon.has_log_partition(uuid), simplon.delete_events();
+drop function simplon.make_month_partitions(text, integer, integer), simplon.months_before(text, interval),
+  simplon.drop_month_partitions(text, interval), simplon.has_log_partition(uuid), simplon.delete_events();

@@ -5,4 +5,4 @@ drop trigger agent_executions_audit on public.agent_executions;
 drop trigger agent_metrics_audit on public.agent_metrics;
 drop trigger system_health_audit on public.system_health;
 drop table public.observability_events;
-drop function simplon.audit_run(), simplon.audit(), simplon.drop_event_partitions(interval);
+drop function simplon.audit_run(), simplon.audit();

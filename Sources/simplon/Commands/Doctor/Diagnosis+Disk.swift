@@ -1,11 +1,6 @@
+import Glibc
 import SimplonCluster
 import SimplonCore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension Diagnosis {
   /// Whether there is room for files, and for the private PostgreSQL.

@@ -36,7 +36,9 @@ extension Diagnosis {
     guard details["events_have_a_place"] == true else {
       return Finding(
         .tables, .problem, "new events have no partition", .databaseSchema,
-        hint: "A worker makes it when it starts; or, as the owner: select simplon.make_log_partitions();")
+        hint: """
+          A worker makes it when it starts; or, as the owner: select simplon.make_month_partitions('agent_task_logs');
+          """)
     }
     let workers = details["workers"]?.integer ?? 0
     return Finding(.tables, .ok, "all can be read; \(workers == 1 ? "1 worker is" : "\(workers) workers are") alive")

@@ -12,23 +12,7 @@ struct RunCommand: AsyncParsableCommand {
   @Argument(help: "What the agent is to do; a model plans it.")
   var prompt: String?
 
-  @Option(help: ArgumentHelp("The model to ask, such as anthropic/claude-sonnet-4-5.", valueName: "name"))
-  var model: String?
-
-  @Option(help: ArgumentHelp("A tool that it may use, and no others but those named.", valueName: "name"))
-  var tool: [String] = []
-
-  @Option(help: ArgumentHelp("A plan, as YAML or JSON.", valueName: "file"))
-  var plan: String?
-
-  @Option(help: ArgumentHelp("A saved workflow.", valueName: "name"))
-  var workflow: String?
-
-  @Option(help: ArgumentHelp("The workflow's inputs, as JSON.", valueName: "object"))
-  var inputs: String?
-
-  @Option(help: ArgumentHelp("A file that every step finds in its work folder.", valueName: "file"))
-  var attach: [String] = []
+  @OptionGroup var work: WorkOptions
 
   @Option(help: ArgumentHelp("A key that makes repeating the command harmless.", valueName: "text"))
   var idempotencyKey: String?
@@ -38,24 +22,12 @@ struct RunCommand: AsyncParsableCommand {
 
   @OptionGroup var server: ServerOptions
 
-  func validate() throws {
-    guard [prompt, plan, workflow].count(where: { $0 != nil }) == 1 else {
-      throw ValidationError("give a prompt, --plan FILE or --workflow NAME")
-    }
-    guard inputs == nil || workflow != nil else { throw ValidationError("--inputs goes with --workflow") }
-    guard model == nil || prompt != nil else { throw ValidationError("--model goes with a prompt") }
-    guard attach.isEmpty || plan != nil else { throw ValidationError("--attach goes with --plan") }
-  }
+  func validate() throws { try work.check(prompt: prompt) }
 
   func run() async throws {
     let client = try await server.client()
-    var body: [String: JSON] = ["action": "create"]
-    body["prompt"] = prompt.map(JSON.string)
-    body["model"] = model.map(JSON.string)
-    if !tool.isEmpty { body["tools"] = .array(tool.map(JSON.string)) }
-    body["plan"] = try plan.map { try PlanFile($0, attaching: attach).json }
-    body["workflow"] = workflow.map(JSON.string)
-    body["inputs"] = try inputs.map { try JSON(parsing: $0) }
+    var body = try work.members(prompt: prompt)
+    body["action"] = "create"
     let created = try await client.call(
       .post, "/agent/execute", body: .object(body),
       headers: idempotencyKey.map { ["Idempotency-Key": $0] } ?? [:])

@@ -19,32 +19,17 @@ struct SchedulesAdd: AsyncParsableCommand {
   @Option(help: ArgumentHelp("A prompt to run.", valueName: "text"))
   var prompt: String?
 
-  @Option(help: ArgumentHelp("A plan to run, as YAML or JSON.", valueName: "file"))
-  var plan: String?
-
-  @Option(help: ArgumentHelp("A saved workflow to run.", valueName: "name"))
-  var workflow: String?
-
-  @Option(help: ArgumentHelp("The workflow's inputs, as JSON.", valueName: "object"))
-  var inputs: String?
+  @OptionGroup var work: WorkOptions
 
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
     guard (cron == nil) != (every == nil) else { throw ValidationError("give one of --cron and --every") }
-    guard [prompt, plan, workflow].count(where: { $0 != nil }) == 1 else {
-      throw ValidationError("give one of --prompt, --plan and --workflow")
-    }
-    guard inputs == nil || workflow != nil else { throw ValidationError("--inputs goes with --workflow") }
+    try work.check(prompt: prompt)
   }
 
   func run() async throws {
-    var what = [String: JSON]()
-    what["prompt"] = prompt.map(JSON.string)
-    what["plan"] = try plan.map { try PlanFile($0, attaching: []).json }
-    what["workflow"] = workflow.map(JSON.string)
-    what["inputs"] = try inputs.map { try JSON(parsing: $0) }
-    var body: [String: JSON] = ["name": .string(target.name), "run": .object(what)]
+    var body: [String: JSON] = ["name": .string(target.name), "run": .object(try work.members(prompt: prompt))]
     body["cron"] = cron.map(JSON.string)
     body["every"] = every.map(JSON.string)
     body["time_zone"] = timeZone.map(JSON.string)

@@ -1,20 +1,21 @@
+import SimplonAgents
 import Testing
 
 @testable import SimplonServer
 
-@Suite struct IPAddressTests {
+@Suite struct NetworkAddressTests {
   @Test(arguments: [
     ("10.1.2.3", "10.1.2.3"), (" 10.1.2.3:5678", "10.1.2.3"), ("::ffff:10.1.2.3", "10.1.2.3"),
     ("[::ffff:10.1.2.3]:443", "10.1.2.3"), ("2001:DB8::1", "2001:db8::1"), ("[2001:db8::1]:443", "2001:db8::1"),
     ("fe80::1%eth0", "fe80::1"),
   ])
   func `an address is read as proxies write it`(_ text: String, _ expected: String) {
-    #expect(IPAddress(text)?.description == expected)
+    #expect(NetworkAddress(forwarded: text)?.description == expected)
   }
 
   @Test(arguments: ["", "unknown", "_hidden", "10.1.2", "10.1.2.3.4", "2001:db8::1::2", "[", ":", "example.com:80"])
   func `what is no address is none`(_ text: String) {
-    #expect(IPAddress(text) == nil)
+    #expect(NetworkAddress(forwarded: text) == nil)
   }
 
   @Test(arguments: [
@@ -23,7 +24,7 @@ import Testing
     ("::ffff:10.1.2.3", "10.1.2.3", true), ("::ffff:10.1.2.3", "::ffff:10.1.2.4", false),
   ])
   func `one customer's addresses share a bucket`(_ one: String, _ other: String, _ together: Bool) throws {
-    let networks = try [one, other].map { try #require(IPAddress($0)).network }
+    let networks = try [one, other].map { try #require(NetworkAddress(forwarded: $0)).network }
     #expect((networks[0] == networks[1]) == together)
   }
 }

@@ -1,16 +1,17 @@
 import Dispatch
 import Glibc
-import Synchronization
+package import Synchronization
 
 /// An HTTP server on 127.0.0.1 that gives one answer after the other, each on a connection of its own.
-final class SmallServer: Sendable {
-  let port: Int
+package final class CannedServer: Sendable {
+  /// Where it listens.
+  package let port: Int
   /// What was asked so far, head and body.
-  let requests = Mutex([String]())
+  package let requests = Mutex([String]())
   private let socket: CInt
 
   /// Makes one that gives these answers, and afterwards none.
-  init(_ answers: [String]) {
+  package init(_ answers: [String]) {
     let socket = Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -25,7 +26,7 @@ final class SmallServer: Sendable {
     }
     self.socket = socket
     port = Int(UInt16(bigEndian: address.sin_port))
-    DispatchQueue(label: "small server").async { [self] in
+    DispatchQueue(label: "canned server").async { [self] in
       for answer in answers {
         let connection = accept(socket, nil, nil)
         guard connection >= 0 else { return }
@@ -42,10 +43,10 @@ final class SmallServer: Sendable {
   deinit { close(socket) }
 
   /// Where it is for whoever is told that this name is at 127.0.0.1.
-  func url(_ host: String = "127.0.0.1", _ path: String = "/") -> String { "http://\(host):\(port)\(path)" }
+  package func url(_ host: String = "127.0.0.1", _ path: String = "/") -> String { "http://\(host):\(port)\(path)" }
 
   /// An answer that ends with its connection.
-  static func answer(_ status: String, _ headers: String..., body: String = "") -> String {
+  package static func answer(_ status: String, _ headers: String..., body: String = "") -> String {
     (["HTTP/1.1 \(status)", "Connection: close"] + headers + ["", body]).joined(separator: "\r\n")
   }
 
