@@ -7,7 +7,7 @@ struct LedgerStore: Sendable {
   let client: PostgresClient
   let caps: SpendingCaps
 
-  /// Reserves what a question may cost at most; the same id again is the same reservation.
+  /// Reserves about what a question may cost; the same id again is the same reservation.
   ///
   /// - Parameters:
   ///   - id: the reservation's.
@@ -15,7 +15,7 @@ struct LedgerStore: Sendable {
   ///   - attempt: of the run.
   ///   - stepID: the step that asks.
   ///   - model: who is asked.
-  ///   - tokens: the most of the input, and of the output.
+  ///   - tokens: those of the input, about, and the most of the output.
   /// - Throws: `run.budget` where a cap would be passed, and its `retry` says whether the run is to wait;
   ///   `model.no_price` under any cap; `run.stale`; `database.*`.
   func reserve(
