@@ -3,6 +3,7 @@
 import datetime
 import json
 
+import psycopg
 import pytest
 from agent import FINISHED, Caller, refused, someone
 from outside import Outside
@@ -206,6 +207,27 @@ def test_a_connector_is_for_whom_the_operator_names(house, caller, outside):
     assert step_of(run)["error"]["code"] == "tool.input", run
     assert len(outside.asked) == before
     stranger.http.close()
+
+
+def test_a_run_may_be_limited_to_some_connectors_and_so_is_what_comes_of_it(house, caller, outside):
+    allowed = caller.finished(request(connector="crm", path="/users/2"), connectors=["crm", "crm"])
+    assert allowed["status"] == "completed", allowed
+    before = len(outside.asked)
+    plan = request(connector="crm", path="/users/3")
+    for names in ([], ["other"]):
+        run = caller.finished(plan, connectors=names)
+        assert step_of(run)["error"]["code"] == "tool.connector", run
+    fork = caller.execute(action="fork", run_id=run["run_id"]).json()["run_id"]
+    assert caller.wait(fork)["error"]["code"] == "tool.connector"
+    above = caller.finished({"steps": [{"id": "main", "tool": "run", "with": {"plan": plan}}]}, connectors=["other"])
+    assert step_of(above)["error"]["code"] == "run.child_failed", above
+    child = step_of(above)["error"]["details"]["run_id"]
+    assert step_of(caller.everything(child))["error"]["code"] == "tool.connector"
+    assert len(outside.asked) == before
+    with psycopg.connect(house.login("postgres")) as database:
+        query = "select array_agg(name) from agent_run_connectors where run_id = %s"
+        for made, name in ((allowed["run_id"], "crm"), (fork, "other"), (above["run_id"], "other"), (child, "other")):
+            assert database.execute(query, (made,)).fetchone() == ([name],)
 
 
 def test_the_time_limit_holds(caller, outside):

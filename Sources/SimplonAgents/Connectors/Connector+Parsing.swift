@@ -27,9 +27,9 @@ extension Connector {
 
   private init(_ json: JSON, _ place: String) throws(SimplonError) {
     var fields = try Fields(json, place, code: .configInvalid)
-    guard let name = try fields.string("name"), name.utf8.count <= 64, !name.isEmpty,
-      name.utf8.allSatisfy({ $0.isLowercaseLetter || $0.isDigit || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") })
-    else { throw fields.wrong("name", "must be small letters, digits, _ and -, 64 at most") }
+    guard let name = try fields.string("name"), Self.isName(name) else {
+      throw fields.wrong("name", "must be small letters, digits, _ and -, 64 at most")
+    }
     var users: Set<UUID>?
     if let texts = try fields.strings("users") {
       let read = texts.compactMap { UUID(uuidString: $0) }

@@ -18,6 +18,22 @@ package struct Connector: Sendable, CustomStringConvertible {
 
   package var description: String { "connector \(name)" }
 
+  /// Whether steps can change nothing through it.
+  var isReadOnly: Bool {
+    switch kind {
+    case .http(let http): http.methods.isSubset(of: HTTPField.safeMethods)
+    case .postgres(let postgres): postgres.isReadOnly
+    }
+  }
+
+  /// Whether a connector can have that name.
+  static func isName(_ text: String) -> Bool {
+    (1...64).contains(text.utf8.count)
+      && text.utf8.allSatisfy {
+        $0.isLowercaseLetter || $0.isDigit || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
+      }
+  }
+
   /// Whether a run of that user may use it; a run of the service only where everybody's may.
   func serves(_ user: UUID?) -> Bool {
     guard let users else { return true }

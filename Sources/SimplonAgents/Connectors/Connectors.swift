@@ -43,24 +43,39 @@ package final class Connectors: Service {
     if case .postgres(let connector)? = byName[name]?.kind, connector.hasEffects { .reconcile } else { .manual }
   }
 
+  /// Those that serve a run.
+  ///
+  /// - Parameters:
+  ///   - user: whose run it is.
+  ///   - names: the only ones that it may use; nil means all that serve its user.
+  /// - Returns: them in the order of their names.
+  func serving(_ user: UUID?, among names: [String]?) -> [Connector] {
+    byName.values.filter { $0.serves(user) && (names?.contains($0.name) ?? true) }.sorted { $0.name < $1.name }
+  }
+
   /// The HTTP service of that name.
   ///
-  /// - Throws: `tool.connector` when there is none for the user's runs; whether there is one for others is not told.
-  func http(_ name: String, for user: UUID?) throws(SimplonError) -> HTTPConnector {
-    guard let connector = byName[name], connector.serves(user), case .http(let http) = connector.kind else {
-      throw missing(name, "http")
-    }
+  /// - Throws: `tool.connector` when there is none for the run; whether there is one for others is not told.
+  func http(_ name: String, for user: UUID?, among names: [String]? = nil) throws(SimplonError) -> HTTPConnector {
+    guard case .http(let http)? = connector(name, for: user, among: names)?.kind else { throw missing(name, "http") }
     return http
   }
 
   /// The database of that name, and a client of it.
   ///
-  /// - Throws: like ``http(_:for:)``.
-  func postgres(_ name: String, for user: UUID?) throws(SimplonError) -> (PostgresConnector, PostgresClient) {
-    guard let connector = byName[name], connector.serves(user), case .postgres(let postgres) = connector.kind else {
+  /// - Throws: like ``http(_:for:among:)``.
+  func postgres(
+    _ name: String, for user: UUID?, among names: [String]? = nil
+  ) throws(SimplonError) -> (PostgresConnector, PostgresClient) {
+    guard case .postgres(let postgres)? = connector(name, for: user, among: names)?.kind else {
       throw missing(name, "postgres")
     }
     return (postgres, client(name, postgres))
+  }
+
+  private func connector(_ name: String, for user: UUID?, among names: [String]?) -> Connector? {
+    guard let connector = byName[name], connector.serves(user), names?.contains(name) ?? true else { return nil }
+    return connector
   }
 
   private func client(_ name: String, _ connector: PostgresConnector) -> PostgresClient {
@@ -82,6 +97,7 @@ package final class Connectors: Service {
   private func missing(_ name: String, _ kind: String) -> SimplonError {
     SimplonError(
       .toolConnector, "there is no connector \"\(name.prefix(64))\" of kind \(kind) for this run",
-      hint: "The operator declares connectors, and whose runs may use them, in SIMPLON_CONNECTORS.")
+      hint: "The operator declares connectors, and whose runs may use them, in SIMPLON_CONNECTORS; a run that was made "
+        + "with \"connectors\" has no others.")
   }
 }

@@ -28,7 +28,7 @@ final class CallLedger: Sendable {
     return ended.withLock { $0 }
   }
 
-  /// Reserves what a request may cost, and tries again while the database is away and the lease holds.
+  /// Reserves about what a request may cost, and tries again while the database is away and the lease holds.
   ///
   /// - Returns: the reservation's id, for ``end(_:)``.
   /// - Throws: `run.budget`, `model.no_price`, `run.stale`; `database.*`; `run.interrupted` when the task is cancelled.
@@ -43,7 +43,7 @@ final class CallLedger: Sendable {
       do {
         try await store.reserve(
           LedgerStore.reservation(
-            id, for: claim.held, attempt: claim.attempt, stepID: stepID, model: model, tokens: request.mostTokens,
+            id, for: claim.held, attempt: claim.attempt, stepID: stepID, model: model, tokens: request.reckonedTokens,
             unbilled: ends.filter { $0.basis == .unbilled }))
         return id
       } catch {
@@ -63,13 +63,14 @@ final class CallLedger: Sendable {
 }
 
 extension ModelRequest {
-  /// How many tokens it may take, of the input and of the output.
-  var mostTokens: (input: Int, output: Int) { (mostInputTokens, maximumOutputTokens) }
+  /// How many tokens it may take: of the input about, and of the output at most.
+  var reckonedTokens: (input: Int, output: Int) { (reckonedInputTokens, maximumOutputTokens) }
 
-  /// How many tokens the input is reckoned to have, and rather too many.
+  /// How many tokens the input is reckoned to have: about, and rather too many.
   ///
-  /// One takes three to four bytes of what people and programs write.
-  var mostInputTokens: Int {
+  /// One takes three to four bytes of what people and programs write, and fewer of text like base64: then the usage is
+  /// above what was reserved. It is booked as it is, and the next question finds a cap that was passed.
+  var reckonedInputTokens: Int {
     let tools = tools.reduce(0) { $0 + $1.name.utf8.count + $1.summary.utf8.count + $1.inputSchema.utf8.count }
     return (system.utf8.count + tools + messages.reduce(0) { $0 + $1.size } + 2) / 3
   }

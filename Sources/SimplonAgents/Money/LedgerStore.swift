@@ -15,7 +15,7 @@ struct LedgerStore: Sendable {
   ///   - attempt: of the run.
   ///   - stepID: the step that asks.
   ///   - model: who is asked.
-  ///   - tokens: the most of the input, and of the output.
+  ///   - tokens: those of the input, about, and the most of the output.
   ///   - unbilled: the step's requests so far that cost nothing, whose reservations end with this one's beginning.
   static func reservation(
     _ id: UUID, for run: HeldRun, attempt: Int, stepID: String, model: ModelName, tokens: (input: Int, output: Int),

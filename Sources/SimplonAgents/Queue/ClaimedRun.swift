@@ -18,6 +18,8 @@ struct ClaimedRun: Sendable {
   let prompt: String?
   /// The tools that the run may use; nil means all.
   let tools: [String]?
+  /// The connectors that the run may use; nil means all that serve its owner.
+  let connectors: [String]?
   /// The model to ask, and no other; nil means those of the configuration in their order.
   let model: String?
   /// JSON text, unread: one run's values must not spoil a claim of many.

@@ -12,7 +12,7 @@ struct QueueStore: Sendable {
   func claim(worker: UUID, lease: Duration, slots: Int) async throws -> [ClaimedRun] {
     try await client.query(
       """
-      select run_id, epoch, next_seq, attempt, user_id, prompt, tools, model, plan, workflow, metadata
+      select run_id, epoch, next_seq, attempt, user_id, prompt, tools, connectors, model, plan, workflow, metadata
       from simplon.claim_runs(
         \(worker), \(Int32(AgentSchema.engineVersion)), \(lease.milliseconds) * interval '1 ms', \(Int32(slots)))
       """
@@ -105,11 +105,12 @@ extension HeldRun {
 
 extension ClaimedRun {
   fileprivate init(row: PostgresRow) throws(SimplonError) {
-    let (run, epoch, next, attempt, user, prompt, tools, model, plan, workflow, metadata) = try row.decode(
-      UUID.self, Int32.self, Int64.self, Int32.self, UUID?.self, String?.self, [String]?.self, String?.self,
-      PostgresJSONText?.self, String?.self, PostgresJSONText.self)
+    let (run, epoch, next, attempt, user, prompt, tools, connectors, model, plan, workflow, metadata) = try row.decode(
+      UUID.self, Int32.self, Int64.self, Int32.self, UUID?.self, String?.self, [String]?.self, [String]?.self,
+      String?.self, PostgresJSONText?.self, String?.self, PostgresJSONText.self)
     self.init(
       held: HeldRun(id: run, epoch: Int(epoch)), nextSeq: next, attempt: Int(attempt), userID: user,
-      prompt: prompt, tools: tools, model: model, plan: plan?.text, workflow: workflow, metadata: metadata.text)
+      prompt: prompt, tools: tools, connectors: connectors, model: model, plan: plan?.text, workflow: workflow,
+      metadata: metadata.text)
   }
 }

@@ -17,6 +17,8 @@ package struct CreateRun: Sendable {
   package var model: String?
   /// The tools that the run may use; nil means all.
   package var tools: [String]?
+  /// The connectors that the run may use; nil means all that serve its owner.
+  package var connectors: [String]?
   /// The caller's own notes, at most 64 KiB of JSON.
   package var metadata: JSON?
   /// The app's thing that the run is about.
@@ -30,8 +32,8 @@ package struct CreateRun: Sendable {
 
   /// Reads a request body; the member `action` must be taken out before.
   ///
-  /// - Throws: `request.invalid` and `request.unknown_field`; `request.not_supported` for fields that come later;
-  ///   `request.too_large` for a prompt or metadata beyond the limit.
+  /// - Throws: `request.invalid` and `request.unknown_field`; `request.too_large` for a prompt, metadata or a list
+  ///   beyond the limit.
   package init(json: JSON) throws(SimplonError) {
     var fields = try Fields(json, "the request")
     prompt = try fields.string("prompt")
@@ -43,11 +45,8 @@ package struct CreateRun: Sendable {
       guard ModelName(text) != nil else { throw fields.wrong("model", "must be anthropic/NAME or openai/NAME") }
       model = text
     }
-    for name in ["connectors"] where fields.json(name) != nil {
-      throw SimplonError(
-        .requestNotSupported, "\"\(name)\" is not there yet", hint: "Leave it out.", details: ["field": .string(name)])
-    }
     tools = try fields.strings("tools")
+    connectors = try fields.strings("connectors")
     if let json = fields.json("budget") { budget = try Budget(json: json) }
     metadata = try fields.object("metadata").map(JSON.object)
     start = try fields.bool("start") ?? true
@@ -67,7 +66,12 @@ package struct CreateRun: Sendable {
     for (name, text) in [("agent", agent), ("workflow", workflow)] {
       try Self.limit(name, text?.utf8.count ?? 0, to: 255)
     }
-    try Self.limit("tools", tools?.reduce(tools?.count ?? 0) { $0 + $1.utf8.count } ?? 0, to: 16_384)
+    for (name, list) in [("tools", tools ?? []), ("connectors", connectors ?? [])] {
+      try Self.limit(name, list.reduce(list.count) { $0 + $1.utf8.count }, to: 16_384)
+    }
+    guard connectors?.allSatisfy(Connector.isName) ?? true else {
+      throw fields.wrong("connectors", "must be names: small letters, digits, _ and -, 64 at most")
+    }
     if let prompt, prompt.utf8.contains(0) { throw fields.wrong("prompt", "must not contain U+0000") }
   }
 
@@ -83,6 +87,7 @@ package struct CreateRun: Sendable {
     members["agent"] = agent.map(JSON.string)
     members["model"] = model.map(JSON.string)
     members["tools"] = tools.map { .array($0.map(JSON.string)) }
+    members["connectors"] = connectors.map { .array($0.map(JSON.string)) }
     members["metadata"] = metadata
     members["budget"] = budget?.json
     members["project_id"] = projectID.map { .string($0.uuidString) }

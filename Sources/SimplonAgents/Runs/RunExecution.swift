@@ -85,10 +85,12 @@ struct RunExecution: Sendable {
         let messages = isNew ? [] : try await store.messages(of: claim.held.id, attempt: claim.attempt)
         let settled = records.settled
         let limits = try await ledger.limits(of: claim.held.id)
+        let catalog = tools.catalog.only(claim.tools)
+        let connectors = tools.connectors.serving(claim.userID, among: claim.connectors)
         machine = RunMachine(
           try Supervisor(
-            prompt: prompt, tools: tools.catalog.only(claim.tools), messages: messages, settled: settled, run: run,
-            limits: limits),
+            prompt: prompt, tools: catalog, shown: catalog.naming(connectors), messages: messages, settled: settled,
+            run: run, limits: limits),
           records: records, kept: Set(settled.keys), approvals: tools.approvals)
       } else {
         return try await journal.write(RunTurn(ending: .workflowMissing))
@@ -179,7 +181,7 @@ struct RunExecution: Sendable {
       return EarlyReservation(
         id: id, model: model,
         request: LedgerStore.reservation(
-          id, for: claim.held, attempt: claim.attempt, stepID: start.step.id, model: model, tokens: request.mostTokens),
+          id, for: claim.held, attempt: claim.attempt, stepID: start.step.id, model: model, tokens: request.reckonedTokens),
         caps: caps.json)
     }
     return nil
@@ -240,9 +242,9 @@ struct RunExecution: Sendable {
         return .ended(try await runChild(start, stack, layers, jitter: jitter))
       }
       let call = ToolCall(
-        runID: claim.held.id, stepID: start.step.id, attempt: claim.attempt, userID: claim.userID, input: start.input,
-        timeout: start.step.timeout ?? start.step.declaration.timeout,
-        layers: stack, lease: lease)
+        runID: claim.held.id, stepID: start.step.id, attempt: claim.attempt, userID: claim.userID,
+        connectors: claim.connectors, input: start.input,
+        timeout: start.step.timeout ?? start.step.declaration.timeout, layers: stack, lease: lease)
       func waiting(_ waits: Bool) {
         inbox.post(.input(waits ? .waits(stepID: step.id) : .begins(stepID: step.id)))
       }

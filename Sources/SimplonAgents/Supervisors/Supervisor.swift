@@ -56,23 +56,25 @@ struct Supervisor: RunProgress {
   ///
   /// - Parameters:
   ///   - prompt: what was asked.
-  ///   - tools: what the model may call.
+  ///   - tools: what the model may call, and what its calls are checked against.
+  ///   - shown: what the model is told of them, where that is not the same for all runs.
   ///   - messages: the attempt's transcript as far as it was written.
   ///   - settled: the attempt's steps that are over, by id.
   ///   - run: what `run.…` gives in a plan's expressions.
   ///   - limits: where it stops.
   /// - Throws: `database.decoding` when a stored message cannot be read.
   init(
-    prompt: String, tools: ToolCatalog, messages: [RunMessage] = [], settled: [String: SettledStep] = [:],
-    run: JSON = [:], limits: Limits = Limits()
+    prompt: String, tools: ToolCatalog, shown: ToolCatalog? = nil, messages: [RunMessage] = [],
+    settled: [String: SettledStep] = [:], run: JSON = [:], limits: Limits = Limits()
   ) throws(SimplonError) {
     self.prompt = prompt
     self.catalog = tools
     self.run = run
     self.limits = limits
+    let shown = shown ?? tools
     self.tools =
-      [PlanCall.tool(tools)]
-      + tools.all.map {
+      [PlanCall.tool(shown)]
+      + shown.all.map {
         ModelRequest.Tool(name: ModelTurn.wireName($0.name), summary: $0.summary, inputSchema: $0.inputSchema)
       }
     results = settled

@@ -104,7 +104,7 @@ struct HTTPTool: Sendable {
       guard input["path"] == nil else { throw SimplonError(.toolInput, "\"path\" needs a connector") }
       url = try EgressURL(text)
     case (nil, let name?):
-      let found = try connectors.http(name, for: call.userID)
+      let found = try connectors.http(name, for: call.userID, among: call.connectors)
       guard found.methods.contains(method) else {
         throw SimplonError(
           .toolConnector, "the connector \"\(name)\" does not let \(method) through",

@@ -35,7 +35,7 @@ struct SQLTool: Sendable {
   ///   may or may not have been committed; `CancellationError`.
   func run(_ call: ToolCall) async throws -> ToolResult {
     let name = call.input["connector"]?.string ?? ""
-    let (connector, client) = try connectors.postgres(name, for: call.userID)
+    let (connector, client) = try connectors.postgres(name, for: call.userID, among: call.connectors)
     let isWrite = call.input["write"]?.bool == true
     guard !isWrite || !connector.isReadOnly else {
       throw SimplonError(

@@ -25,6 +25,8 @@ package struct ToolBox: Sendable {
   package let catalog: ToolCatalog
   /// Which calls a person has to approve before they are made.
   package let approvals: ApprovalRules
+  /// What steps may use by name.
+  let connectors: Connectors
   private let http: HTTPTool
   private let sql: SQLTool
   private let memory: MemoryStore?
@@ -48,6 +50,7 @@ package struct ToolBox: Sendable {
     self.blobs = blobs
     catalog = Self.makeCatalog(connectors)
     self.approvals = approvals
+    self.connectors = connectors
     http = HTTPTool(egress: EgressClient(rules: egress), connectors: connectors, blobs: blobs)
     sql = SQLTool(connectors: connectors)
     self.memory = memory

@@ -11,6 +11,8 @@ package struct ToolCall: Sendable {
   package var attempt: Int
   /// The run's owner, whose files the step sees and makes; nil for a run of the service.
   package var userID: UUID?
+  /// The only connectors that the run may use; nil means all that serve its owner.
+  package var connectors: [String]?
   /// The step's input, its expressions resolved.
   package var input: JSON
   /// How long it may take; more than the tool's maximum is cut to it.
@@ -22,13 +24,14 @@ package struct ToolCall: Sendable {
 
   /// Makes a call.
   package init(
-    runID: UUID, stepID: String, attempt: Int, userID: UUID?, input: JSON, timeout: Duration, layers: LayerStack,
-    lease: Lease
+    runID: UUID, stepID: String, attempt: Int, userID: UUID?, connectors: [String]? = nil, input: JSON,
+    timeout: Duration, layers: LayerStack, lease: Lease
   ) {
     self.runID = runID
     self.stepID = stepID
     self.attempt = attempt
     self.userID = userID
+    self.connectors = connectors
     self.input = input
     self.timeout = timeout
     self.layers = layers

@@ -7,9 +7,9 @@ package struct ToolDeclaration: Sendable, Hashable {
   /// The name a step uses, such as `python`.
   package let name: String
   /// One sentence for lists, and for a model that chooses among tools.
-  package let summary: String
+  package private(set) var summary: String
   /// The JSON Schema of its input, in the subset that ``InputSchema`` reads.
-  package let inputSchema: JSON
+  package private(set) var inputSchema: JSON
   /// Input fields that are taken as written: `${{` in them is refused, so that no value ever becomes program text.
   package let literalFields: Set<String>
   /// Input fields that are handed over as they stand: expressions in them are another plan's.
@@ -54,6 +54,16 @@ package struct ToolDeclaration: Sendable, Hashable {
   package func handingOver(_ fields: Set<String>) -> ToolDeclaration {
     var declaration = self
     declaration.verbatimFields = fields
+    return declaration
+  }
+
+  /// The same tool in other words and with other fields, as a model is to see it.
+  func shown(_ summary: String, fields: [String: JSON]) -> ToolDeclaration {
+    var declaration = self
+    declaration.summary = summary
+    var schema = inputSchema.object ?? [:]
+    schema["properties"] = .object(fields)
+    declaration.inputSchema = .object(schema)
     return declaration
   }
 

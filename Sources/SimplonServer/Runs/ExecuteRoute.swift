@@ -27,12 +27,15 @@ extension Route {
               summary: "the model to ask, such as anthropic/claude-sonnet-4-5; left out, those of the configuration"),
             Field(name: "tools", kind: .texts, summary: "the only tools it may use"),
             Field(
+              name: "connectors", kind: .texts, summary: "the only connectors it may use; left out, all that serve you"
+            ),
+            Field(
               name: "budget", kind: .object(schema: "Budget"), summary: "what it may cost, and how far it may go"),
             Field(name: "metadata", kind: .object(), summary: "anything of yours, given back; at most 64 KiB"),
             Field(name: "project_id", kind: .uuid, summary: "the app's thing that it is about"),
             Field(name: "start", kind: .boolean, summary: "false leaves it pending; true by default"),
           ],
-          later: ["connectors", "approval"]),
+          later: ["approval"]),
         Shape(
           name: "ActOnRun",
           fields: [

@@ -53,6 +53,50 @@ struct ConnectorTests {
     #expect(error?.code == .toolConnector)
   }
 
+  @Test func `a run may be limited to some of the connectors that serve it`() throws {
+    let connectors = Connectors(
+      try Connector.list(
+        parsing: """
+          [{"name": "a", "kind": "postgres", "dsn": "host=h"}, {"name": "b", "kind": "http", "base_url": "https://h"},
+           {"name": "c", "kind": "postgres", "dsn": "host=h", "users": []}]
+          """), logger: .quiet)
+    #expect(connectors.serving(nil, among: nil).map(\.name) == ["a", "b"])
+    #expect(connectors.serving(nil, among: ["c", "b", "none"]).map(\.name) == ["b"])
+    #expect(try connectors.http("b", for: nil, among: ["b"]).methods.contains("GET"))
+    let database = #expect(throws: SimplonError.self) { try connectors.postgres("a", for: nil, among: ["b"]) }
+    let service = #expect(throws: SimplonError.self) { try connectors.http("b", for: nil, among: []) }
+    #expect(database?.code == .toolConnector && service?.code == .toolConnector)
+  }
+
+  @Test func `a model is told which connectors serve its run, and which of them only read`() throws {
+    let connectors = Connectors(
+      try Connector.list(
+        parsing: """
+          [{"name": "zoo", "kind": "http", "base_url": "https://h", "methods": ["GET", "POST"]},
+           {"name": "crm", "kind": "http", "base_url": "https://h", "users": ["\(Self.alice)"]},
+           {"name": "ledger", "kind": "postgres", "dsn": "host=h", "read_only": false},
+           {"name": "books", "kind": "postgres", "dsn": "host=h", "users": ["\(Self.alice)"]}]
+          """), logger: .quiet)
+    func shown(_ user: String?, _ names: [String]? = nil) -> ToolCatalog {
+      ToolBox.catalog.naming(connectors.serving(user.flatMap { UUID(uuidString: $0) }, among: names))
+    }
+    func names(_ catalog: ToolCatalog, _ tool: String) -> JSON? {
+      catalog[tool]?.inputSchema["properties"]?["connector"]?["enum"]
+    }
+    let hers = shown(Self.alice)
+    #expect(names(hers, "http") == ["crm", "zoo"] && names(hers, "sql") == ["books", "ledger"])
+    #expect(hers["http"]?.summary.hasSuffix(" Connectors: crm (read-only), zoo (may write).") == true)
+    #expect(hers["sql"]?.summary.hasSuffix(" Connectors: books (read-only), ledger (may write).") == true)
+    #expect(hers.all.allSatisfy { InputSchema($0.inputSchema).faults.isEmpty })
+    let others = shown(nil)
+    #expect(names(others, "http") == ["zoo"] && names(others, "sql") == ["ledger"])
+    let few = shown(Self.alice, ["crm"])
+    #expect(names(few, "http") == ["crm"] && few["sql"] == nil)
+    let fields = shown(Self.alice, ["books"])["http"]?.inputSchema["properties"]?.object?.keys.sorted() ?? []
+    #expect(fields.contains("url") && !fields.contains("connector") && !fields.contains("path"))
+    #expect(few.all.map(\.name) == ToolBox.catalog.all.map(\.name).filter { $0 != "sql" })
+  }
+
   @Test(arguments: ["", " \n", "[]"]) func `no connector is fine`(_ text: String) throws {
     #expect(try Connector.list(parsing: text).isEmpty)
   }

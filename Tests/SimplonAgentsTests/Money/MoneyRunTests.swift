@@ -111,6 +111,23 @@ struct MoneyRunTests {
     }
   }
 
+  @Test(arguments: ModelName.Dialect.allCases)
+  func `a usage above what was reserved is booked as it is, and the next question is refused`(
+    _ dialect: ModelName.Dialect
+  ) async throws {
+    let dear: JSON = ["calls": [["name": "noop", "input": [:]]], "usage": ["input": 200_000, "output": 5]]
+    try await with(dialect, [dear, Self.answer]) { engine, requests in
+      let run = try await create(engine, ["max_cost": .number("0.5")])
+      try await engine.withWorker { _ = try await engine.follow(run) }
+      #expect(try await ledger(engine) == ["settled usage 200000 0 0 5 0.600075"])
+      #expect(try await engine.database.execute("select reserved < 0.2 from agent_model_calls") == ["t"])
+      let status = try await engine.status(run)
+      #expect(status["error"]?["code"] == "run.budget" && status["error"]?["details"]?["scope"] == "run")
+      #expect(status["cost"] == .number("0.600075"))
+      #expect(try await requests().count == 1)
+    }
+  }
+
   @Test func `a run that is to wait for its budget waits, and goes on within a larger one`() async throws {
     try await with(.anthropic, [Self.answer]) { engine, requests in
       let run = try await create(engine, ["max_cost_per_call": .number("0.01"), "on_limit": "wait"])

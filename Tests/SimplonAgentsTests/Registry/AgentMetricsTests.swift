@@ -1,3 +1,4 @@
+import FoundationEssentials
 import SimplonCore
 import SimplonIdentity
 import TestSupport
@@ -51,6 +52,45 @@ struct AgentMetricsTests {
       try await ended(engine, "completed", thisHour, seconds: 4)
       try await engine.upkeep().rollUpMetrics()
       #expect(try await rows(engine) == ["3 1 0.75 3 0.75 3600", "1 1 0.5 4 - 3600"])
+    }
+  }
+
+  @Test func `an hour does not count a task any more that was taken up again`() async throws {
+    try await Engine.with { engine in
+      func figures() async throws -> [String?] {
+        try await engine.database.execute(
+          """
+          select i.agent_id || ' ' || m.tasks_completed from agent_metrics m
+          join agent_instances i on i.id = m.agent_instance_id order by i.agent_id, m.period_start
+          """)
+      }
+      var runs = [UUID]()
+      for agent in ["a", "b"] {
+        try await engine.register(agent)
+        let task = try TaskRequest(
+          agent: agent, json: ["task_type": "t", "plan": ["steps": [["id": "s", "tool": "noop"]]]])
+        runs.append(try await engine.registry.runTask(task, idempotencyKey: nil, as: Engine.alice).run.runID)
+      }
+      let ago = "\(thisHour) - interval '3 hours'"
+      try await ended(engine, "completed", "\(ago) + interval '30 minutes'", agent: "b")
+      try await engine.withWorker {
+        for run in runs { _ = try await engine.follow(run) }
+        try await engine.database.execute(
+          """
+          update agent_runs set completed_at = \(ago) + interval '5 minutes';
+          update agent_executions e set completed_at = r.completed_at from agent_runs r where r.id = e.run_id
+          """)
+        try await engine.upkeep().rollUpMetrics()
+        #expect(try await figures() == ["a 1", "b 2"])
+        for run in runs {
+          let last = try await engine.follow(run).last?.seq ?? 0
+          _ = try await engine.runs.act(.retry, on: run, as: Engine.alice)
+          _ = try await engine.follow(run, after: last)
+        }
+        try await engine.upkeep().rollUpMetrics()
+        // What else had ended in that hour stays; the hour of nothing else is gone.
+        #expect(try await figures() == ["a 1", "b 1", "b 1"])
+      }
     }
   }
 

@@ -77,6 +77,51 @@ struct AuditTests {
     }
   }
 
+  @Test func `tasks, environments and prices are written down too, whosever they are`() async throws {
+    try await Engine.with { engine in
+      let person = try #require(Engine.alice.subject).uuidString
+      try await engine.database.execute(
+        """
+        select set_config('request.jwt.claims', '\(Engine.service.claimsText)', false);
+        set role service_role;
+        insert into environments (user_id, name) values ('\(person)', 'swordfish');
+        insert into tasks (user_id, title, environment_id)
+          select 'a customer of before', 'swordfish', id from environments;
+        update tasks set status = 'done', updated_at = now();
+        update tasks set updated_at = now() + interval '1 second';
+        delete from environments;
+        select simplon.set_price('openai/m', 1, 2)
+        """, as: .worker)
+      #expect(
+        try await events(engine) == [
+          "environment.created environments service_role A", "task.created tasks service_role",
+          "task.changed tasks status service_role", "environment.deleted environments service_role A",
+          "price.created model_prices service_role",
+        ])
+      let all = try await engine.database.execute("select string_agg(e::text, ' ') from observability_events e")
+      #expect(all.first??.contains("swordfish") == false)
+    }
+  }
+
+  /// What it may not write itself is written by functions alone.
+  @Test func `what the service may do to a table is written down, whichever table it is`() async throws {
+    try await withTestDatabase { database in
+      let silent = try await database.execute(
+        """
+        select c.relname || ' ' || change.name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        cross join (values ('insert', 4), ('delete', 8), ('update', 16)) as change (name, flag)
+        where n.nspname = 'public' and c.relkind in ('r', 'p')
+          and case change.name when 'delete' then has_table_privilege('service_role', c.oid, 'delete')
+            else has_any_column_privilege('service_role', c.oid, change.name) end
+          and not exists (
+            select from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+            where t.tgrelid = c.oid and p.proname in ('audit', 'audit_run') and (t.tgtype & change.flag) <> 0)
+        order by 1
+        """)
+      #expect(silent == [])
+    }
+  }
+
   @Test func `a user reads what was done to its own and nothing else, and nobody changes it`() async throws {
     try await Engine.with { engine in
       _ = try await engine.create([["id": "a", "tool": "noop"]])

@@ -9,14 +9,33 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct RunsTests {
-  @Test(arguments: ["connectors"])
-  func `a field that comes later is refused by name`(_ field: String) {
-    let values: [String: JSON] = ["connectors": []]
-    let error = #expect(throws: SimplonError.self) {
-      try CreateRun(json: ["prompt": "x", "\(field)": values[field] ?? .null])
+  @Test(arguments: [["A b"], [""], ["a", "ä"], [1], "a"] as [JSON])
+  func `a run's connectors are names, and anything else is refused`(_ value: JSON) {
+    let error = #expect(throws: SimplonError.self) { try CreateRun(json: ["prompt": "x", "connectors": value]) }
+    #expect(error?.code == .requestInvalid)
+    #expect(error?.details == ["field": "connectors"])
+  }
+
+  @Test func `the connectors that a run is limited to are kept with it, and are those of its forks`() async throws {
+    try await Engine.with { engine in
+      let noop: JSON = [["id": "a", "tool": "noop"]]
+      let request = try CreateRun(json: ["plan": ["steps": noop], "connectors": ["crm", "b", "crm"]])
+      let run = try await engine.runs.create(request, idempotencyKey: nil, as: Engine.alice).runID
+      let fork = try await engine.runs.fork(run, [:], as: Engine.alice).run
+      let free = try await engine.create(noop)
+      let claims = try await engine.queue.claim(worker: UUID(), lease: .seconds(30), slots: 3)
+      try #require(claims.count == 3)
+      let person = try #require(Engine.alice.subject)
+      for claim in claims {
+        let names = try await engine.database.execute(
+          """
+          select name from agent_run_connectors where run_id = '\(claim.held.id)' and user_id = '\(person)' order by 1
+          """)
+        #expect(names == (claim.held.id == free ? [] : ["b", "crm"]))
+        #expect(claim.connectors == (claim.held.id == free ? nil : ["crm", "b", "crm"]))
+      }
+      #expect(Set(claims.map(\.held.id)) == [run, fork, free])
     }
-    #expect(error?.code == .requestNotSupported)
-    #expect(error?.details == ["field": .string(field)])
   }
 
   @Test func `metadata of many small values is taken as far as the door's limit goes`() async throws {

@@ -34,6 +34,15 @@ import Testing
     try await engine.database.execute("select count(*) from agent_runs")
   }
 
+  @Test func `a schedule's runs are limited to the connectors that it names`() async throws {
+    try await Engine.with { engine in
+      try await save(engine, ["run": ["plan": Self.plan, "connectors": ["crm"]]])
+      try await makeDue(engine)
+      #expect(try await engine.upkeep().fireSchedules() == 1)
+      #expect(try await engine.database.execute("select name from agent_run_connectors") == ["crm"])
+    }
+  }
+
   @Test func `a time that is due makes one run of the owner's, however many workers look`() async throws {
     try await Engine.with { engine in
       try await save(engine)

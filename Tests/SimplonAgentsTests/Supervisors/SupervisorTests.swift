@@ -58,6 +58,18 @@ struct SupervisorTests {
 
   private let fault = SimplonError(.toolFailed, "no")
 
+  @Test func `calls are checked against the tools, not against what the model is shown of them`() throws {
+    let catalog = ToolBox.catalog
+    let supervisor = try Supervisor(prompt: "Do it.", tools: catalog, shown: catalog.naming([]))
+    var machine = RunMachine(supervisor, records: [], kept: [])
+    let first = machine.turn()
+    let request = try #require(first.starts.first?.request)
+    #expect(request.tools.map(\.name).contains("http") && !request.tools.map(\.name).contains("sql"))
+    let query = call("c", "sql", ["connector": "gone", "query": "select 1"])
+    let second = machine.turn(after: [said("model.1", reply([query]))])
+    #expect(second.starts.map(\.step.id) == ["call.1.1"])
+  }
+
   /// Plays a run to its end: the model gives the replies one after the other, and every tool gives its step's id, or
   /// fails in the steps named.
   ///

@@ -94,7 +94,9 @@ import Testing
       #"{"action":"stop","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","budget":{"max_cost":1}}"#, 400,
       "request.invalid"
     ),
-    (#"{"action":"create","prompt":"x","connectors":["a"]}"#, 400, "request.not_supported"),
+    (#"{"action":"create","prompt":"x","approval":{}}"#, 400, "request.not_supported"),
+    (#"{"action":"create","prompt":"x","connectors":["A b"]}"#, 400, "request.invalid"),
+    (#"{"action":"create","prompt":"x","connectors":"a"}"#, 400, "request.invalid"),
     (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001"}"#, 404, "run.not_found"),
     (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","answer":1}"#, 400, "request.unknown_field"),
     (#"{"action":"fork","run_id":"0190a5d2-7c3e-7b1a-8f00-000000000001","model":"m"}"#, 400, "request.invalid"),

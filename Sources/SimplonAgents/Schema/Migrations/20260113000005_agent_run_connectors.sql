@@ -1,9 +1,10 @@
--- Data sources that a run may touch, by name. What a connector is, and its secret, are configuration, never a row.
+-- Data sources that a run was limited to, by name: a row for each name in agent_runs.connectors, made with the run. What
+-- a connector is, and its secret, are configuration, never a row; so are the rights there, which these do not widen.
 create table public.agent_run_connectors (
   run_id uuid not null references public.agent_runs (id) on delete cascade,
   name text not null,
   user_id uuid,
-  rights text[] not null default '{read}',
+  rights text[] not null default '{read,write}',
   created_at timestamptz not null default clock_timestamp(),
   primary key (run_id, name)
 );

@@ -13,7 +13,7 @@ begin
   return new;
 end $$;
 
--- Queues a new run and writes its first event.
+-- Queues a new run, writes down the connectors that it is limited to, and its first event.
 create function simplon.enqueue_run() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -22,6 +22,10 @@ begin
   if new.status = 'queued' then
     insert into public.agent_task_queue (run_id, user_id, priority, engine_version)
     values (new.id, new.user_id, new.priority, new.engine_version);
+  end if;
+  if new.connectors is not null then
+    insert into public.agent_run_connectors (run_id, name, user_id)
+    select distinct new.id, c.name, new.user_id from unnest(new.connectors) as c (name);
   end if;
   insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
   values (new.id, 1, new.user_id, 'status', jsonb_build_object('status', new.status));
@@ -44,8 +48,8 @@ declare
 begin
   loop
     insert into public.agent_runs (
-      prompt, plan, workflow, agent, model, task_id, priority, tools, metadata, budget, project_id, status, engine_version,
-      idempotency_key, request_hash)
+      prompt, plan, workflow, agent, model, task_id, priority, tools, connectors, metadata, budget, project_id, status,
+      engine_version, idempotency_key, request_hash)
     values (
       request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent',
       request ->> 'model', request ->> 'task_id',
@@ -53,6 +57,7 @@ begin
       case when not request ? 'priority' then 0 when auth.role() = 'service_role' then (request ->> 'priority')::smallint
         else least((request ->> 'priority')::smallint, 0) end,
       case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
+      case when request ? 'connectors' then array(select jsonb_array_elements_text(request -> 'connectors')) end,
       coalesce(request -> 'metadata', '{}'), request -> 'budget', (request ->> 'project_id')::uuid,
       case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
       engine, create_run.idempotency_key, create_run.request_hash)

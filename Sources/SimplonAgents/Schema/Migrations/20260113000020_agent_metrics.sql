@@ -34,16 +34,19 @@ create policy agent_metrics_read on public.agent_metrics for select to authentic
   using (user_id is null or (select auth.uid()) = user_id);
 create policy agent_metrics_service on public.agent_metrics to service_role using (true) with check (true);
 
--- Computes the hours that have changed since it last did from the executions that ended in them. What an agent has
--- reported for an hour stands. Returns how many rows it wrote.
+-- Computes the hours that have changed since it last did from the executions that ended in them; an hour in which none
+-- has ended any more, as all were taken up again, has no row. What an agent has reported for an hour stands. Returns how
+-- many rows it wrote.
 create function simplon.roll_up_metrics() returns integer
 language plpgsql security definer set search_path = '' set timezone = 'UTC'
 as $$
 declare
   written integer;
-  since timestamptz := greatest(date_trunc('month', now()) - interval '1 month',
-    (select s.value::timestamptz from simplon.settings s where s.name = 'metrics_since'));
+  since timestamptz;
 begin
+  -- Locked, so that an earlier hour that somebody asks for meanwhile is not forgotten.
+  select s.value::timestamptz into since from simplon.settings s where s.name = 'metrics_since' for update;
+  since := greatest(date_trunc('month', now()) - interval '1 month', since);
   insert into public.agent_metrics as m (
     user_id, agent_instance_id, agent_type, period_start, period_end, tasks_completed, tasks_failed, success_rate,
     average_execution_time, average_quality_score)
@@ -62,6 +65,12 @@ begin
     average_execution_time = excluded.average_execution_time, average_quality_score = excluded.average_quality_score
   where not m.reported;
   get diagnostics written = row_count;
+  delete from public.agent_metrics m
+  where not m.reported and m.period_start >= since and m.period_end = m.period_start + interval '1 hour'
+    and not exists (
+      select from public.agent_executions e
+      where e.agent_instance_id = m.agent_instance_id and e.status in ('completed', 'failed')
+        and e.completed_at >= m.period_start and e.completed_at < m.period_end);
   -- A transaction that ended an execution before the hour was over may be committed a little after it.
   insert into simplon.settings as s (name, value)
   values ('metrics_since', date_trunc('hour', now() - interval '10 minutes')::text)

@@ -56,12 +56,14 @@ create trigger agent_runs_audit_acted_on after update of status on public.agent_
   execute function simplon.audit_run();
 
 -- Of other tables. Its arguments: the noun, the table, the column that names a row, and those that change by themselves.
+-- In tables of before, whose a row is can be any text.
 create function simplon.audit() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 declare
   before jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
   after jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
+  owner text := coalesce(after, before) ->> 'user_id';
   fields text[] := '{}';
 begin
   if tg_op = 'UPDATE' then
@@ -74,7 +76,7 @@ begin
   end if;
   insert into public.observability_events (user_id, event, resource, resource_id, changed, actor_role, actor_id)
   values (
-    (coalesce(after, before) ->> 'user_id')::uuid,
+    case when owner ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then owner::uuid end,
     tg_argv[0] || case tg_op when 'INSERT' then '.created' when 'UPDATE' then '.changed' else '.deleted' end,
     tg_argv[1], coalesce(after, before) ->> tg_argv[2], fields, auth.role(), auth.uid());
   return null;

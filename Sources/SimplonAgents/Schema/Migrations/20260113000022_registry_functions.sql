@@ -65,6 +65,11 @@ begin
     execution_time_seconds = case when new.completed_at is not null and e.started_at is not null
       then greatest(0, extract(epoch from new.completed_at - e.started_at)) end
   where e.task_id = new.task_id and e.run_id = new.id;
+  -- The hour in which it had ended is computed again, without it; see simplon.roll_up_metrics.
+  if old.completed_at is not null and new.completed_at is null then
+    update simplon.settings s set value = date_trunc('hour', old.completed_at, 'UTC')::text
+    where s.name = 'metrics_since' and s.value::timestamptz > date_trunc('hour', old.completed_at, 'UTC');
+  end if;
   return null;
 end $$;
 create trigger agent_runs_follow after update of status on public.agent_runs

@@ -42,6 +42,13 @@ create policy tasks_own on public.tasks to authenticated
   using ((select auth.uid())::text = user_id) with check ((select auth.uid())::text = user_id);
 create policy tasks_service on public.tasks to service_role using (true) with check (true);
 
+create trigger environments_audit after insert or update or delete on public.environments
+  for each row when (pg_trigger_depth() = 0)
+  execute function simplon.audit('environment', 'environments', 'id', 'updated_at');
+create trigger tasks_audit after insert or update or delete on public.tasks
+  for each row when (pg_trigger_depth() = 0)
+  execute function simplon.audit('task', 'tasks', 'id', 'updated_at');
+
 -- As for the agents' tables, where the publication is ours to change.
 do $$
 declare

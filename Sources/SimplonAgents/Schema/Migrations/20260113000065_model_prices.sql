@@ -17,6 +17,8 @@ create table simplon.model_prices (
     and greatest(input, cache_read, cache_write, cache_write_hour, output) < 1000000)
 );
 grant select on simplon.model_prices to service_role;
+create trigger model_prices_audit after insert or update or delete on simplon.model_prices
+  for each row when (pg_trigger_depth() = 0) execute function simplon.audit('price', 'model_prices', 'model');
 
 -- A model's price at a moment; no row where it has none. This and the next have no settings, so that they are put in where
 -- they are called.

@@ -47,10 +47,11 @@ begin
     order by c.scope limit 1);
 end $$;
 
--- Reserves what a request to a model may cost at most, right before it is sent. The request: {id, run_id, epoch, attempt,
--- step_id, model, input, output, unbilled}, with the most tokens there can be; all of the input may be written to a cache.
--- Unbilled are the step's calls so far that cost nothing, whose reservations end. The caps are the operator's: {call, run,
--- tree, user_day, day}. The same call again is the same reservation.
+-- Reserves about what a request to a model may cost, right before it is sent. The request: {id, run_id, epoch, attempt,
+-- step_id, model, input, output, unbilled}, with the tokens that the input is reckoned to have, all of which may be written
+-- to a cache, and the most that the output can have. Unbilled are the step's calls so far that cost nothing, whose
+-- reservations end. The caps are the operator's: {call, run, tree, user_day, day}. The same call again is the same
+-- reservation. A cost above it is booked as it is, so that the next call finds the cap passed.
 create function simplon.reserve_model_call(request jsonb, caps jsonb) returns void
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
@@ -116,7 +117,7 @@ begin
     if passed ->> 'scope' = 'day' then
       passed := passed - 'used';
     end if;
-    raise exception 'the cap of % USD for the % would be passed% by the next question, which costs up to %',
+    raise exception 'the cap of % USD for the % would be passed% by the next question, which may cost about %',
       passed ->> 'cap',
       case passed ->> 'scope' when 'call' then 'question' when 'tree' then 'tree of runs' when 'user_day' then 'user''s day'
         else passed ->> 'scope' end,

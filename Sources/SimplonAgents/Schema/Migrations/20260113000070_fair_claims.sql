@@ -101,7 +101,7 @@ end $$;
 create function simplon.claim_runs(worker uuid, engine integer, lease interval, slots integer)
 returns table (
   run_id uuid, epoch integer, next_seq bigint, attempt integer, user_id uuid, owner_claims jsonb, prompt text,
-  tools text[], model text, plan jsonb, workflow text, metadata jsonb)
+  tools text[], connectors text[], model text, plan jsonb, workflow text, metadata jsonb)
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
@@ -225,7 +225,7 @@ begin
       started_at = coalesce(r.started_at, clock_timestamp())
     from simplon.run_state s where s.run_id = any (chosen) and r.id = s.run_id
     returning r.id, s.epoch, s.next_seq, r.attempt, r.user_id, r.owner_claims, case when r.plan is null then r.prompt end,
-      r.tools, r.model, r.plan, r.workflow, r.metadata),
+      r.tools, r.connectors, r.model, r.plan, r.workflow, r.metadata),
   events as (
     insert into public.agent_task_logs (run_id, seq, user_id, kind, payload)
     select s.run_id, s.next_seq - 1, s.user_id, 'status', '{"status": "running"}' from simplon.run_state s
