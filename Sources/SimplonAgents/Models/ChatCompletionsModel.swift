@@ -57,7 +57,7 @@ package final class ChatCompletionsModel: Model {
     to request: ModelRequest, onText: @escaping @Sendable (String) -> Void
   ) async throws(SimplonError) -> ModelReply {
     var reading = Reading(model: name, after: request.messages, hiding: configuration.key, onText: onText)
-    let asksForUsage = asksForUsage.withLock { $0 }
+    let asksForUsage = self.asksForUsage.withLock { $0 }
     var answer = try await post(body(request, asksForUsage: asksForUsage), &reading)
     if asksForUsage, Self.refusesUsage(answer) {
       answer = try await post(body(request, asksForUsage: false), &reading)

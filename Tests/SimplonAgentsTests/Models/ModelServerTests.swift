@@ -149,6 +149,7 @@ import Testing
       let model = try nowhere.model(dialect, "script", transport)
       let error = await #expect(throws: SimplonError.self) { try await model.reply(to: .asking()) { _ in } }
       #expect(error?.code == .modelUnavailable && error?.retry == .backoff)
+      #expect(!(error?.cause is BrokenReply), "what was never sent is on no bill")
     }
   }
 
