@@ -127,7 +127,7 @@ def problems_of_keys(annotation: Any, value: Any, path: str) -> Iterator[str]:
     if not isinstance(value, dict):
         yield f"{path} is {value!r}, not an object"
         return
-    hints = typing_extensions.get_type_hints(annotation, include_extras=True)
+    hints = hints_of(annotation)
     open_ended = getattr(annotation, "__pydantic_config__", {}).get("extra") == "allow"
     for key in value.keys() - hints.keys() if not open_ended else ():
         yield f"{path}.{key} is unknown to {annotation.__name__}"
@@ -137,6 +137,12 @@ def problems_of_keys(annotation: Any, value: Any, path: str) -> Iterator[str]:
         # Annotations that are text hide `Required` from the class, so its own set of keys is not enough.
         elif key in annotation.__required_keys__ or typing.get_origin(hint) is typing_extensions.Required:
             yield f"{path}.{key} is missing in {annotation.__name__}"
+
+
+@functools.cache
+def hints_of(annotation: Any) -> dict[str, Any]:
+    """What the keys of a type may hold, kept for good: reading it takes far longer than a look at a value."""
+    return typing_extensions.get_type_hints(annotation, include_extras=True)
 
 
 def fewest(choices: tuple[Any, ...], value: Any, path: str) -> list[str]:

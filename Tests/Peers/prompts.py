@@ -3,12 +3,14 @@
 The fixtures need those of `model_fixtures`.
 """
 
+import copy
 import json
 from collections.abc import Callable, Iterator
 
 import pytest
 from agent import Caller
 from fault_house import House
+from model_judges import check_anthropic_request, check_openai_request
 from model_server import ModelServer
 from stack import Stack, wait_for
 
@@ -79,6 +81,10 @@ class Result:
         return self.json["error"]["code"]
 
 
+# The messages that were judged so far, and in which dialect: each request of a run repeats those before it.
+JUDGED: set[tuple[bool, str]] = set()
+
+
 class Question:
     """One request to a model, in either dialect."""
 
@@ -86,6 +92,15 @@ class Question:
         self.record, self.body, self.raw = record, record["body"], record["raw"]
         self.index, self.attempt, self.status = record["index"], record["attempt"], record["status"]
         self.is_anthropic = record["path"] == "/v1/messages"
+
+    def judge(self) -> None:
+        """Fails unless the vendor's own package would send it; a message that comes again is looked at once."""
+        assert self.is_anthropic or self.record["path"] == "/v1/chat/completions", self.record["path"]
+        messages = [(self.is_anthropic, json.dumps(one)) for one in self.body["messages"]]
+        new = [one for one, known in zip(self.body["messages"], messages, strict=True) if known not in JUDGED]
+        check = check_anthropic_request if self.is_anthropic else check_openai_request
+        check({**self.body, "messages": new})
+        JUDGED.update(messages)
 
     @property
     def forced(self) -> str:
@@ -152,6 +167,14 @@ class Question:
         yield group
 
 
+def questions_of(models: ModelServer, script: str) -> list[Question]:
+    """What the models of that script were asked, in order; each request is one that its vendor's package knows."""
+    questions = [Question(record) for record in models.requests(script)]
+    for question in questions:
+        question.judge()
+    return questions
+
+
 # Runs
 
 
@@ -172,7 +195,16 @@ class Talk:
         assert all(self.found[name]["next_cursor"] is None for name in LISTS)
         assert [one["position"] for one in self.messages] == list(range(1, len(self.messages) + 1))
         assert [one["seq"] for one in self.logs] == list(range(1, len(self.logs) + 1))
+        questions_of(self.models, self.script)
         return self
+
+    def fork(self, script: str | None = None, **changes) -> "Talk":
+        """A run that begins where this one was, with changes; its model may follow another script."""
+        answer = self.caller.execute(action="fork", run_id=self.run, **changes)
+        assert answer.status_code == 200, answer.text
+        fork = copy.copy(self)
+        fork.run, fork.script, fork.found = answer.json()["run_id"], script or self.script, {}
+        return fork
 
     @property
     def answer(self) -> str:
@@ -221,7 +253,7 @@ class Talk:
 
     @property
     def questions(self) -> list[Question]:
-        return [Question(record) for record in self.models.requests(self.script)]
+        return questions_of(self.models, self.script)
 
     @property
     def codes(self) -> list[tuple[int, int, int]]:
@@ -251,7 +283,7 @@ class Pair:
         for key, replies in zip(self.keys, scripts, strict=True):
             self.models.put(key, *replies)
         talk = Talk(self.stack.caller(), self.models, self.keys[0], tagged=False, **more).end()
-        first, second = ([Question(record) for record in self.models.requests(key)] for key in self.keys)
+        first, second = (questions_of(self.models, key) for key in self.keys)
         return talk, first, second
 
 

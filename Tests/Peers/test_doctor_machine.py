@@ -105,10 +105,13 @@ def test_a_full_disk(installation, size, status):
 
 
 class Models(http.server.BaseHTTPRequestHandler):
-    """A server with one model and one key."""
+    """A server of either dialect with one model, one key and one version."""
 
     def do_GET(self):
-        is_good = self.path == "/v1/models" and self.headers["Authorization"] == "Bearer a-good-key-of-the-test"
+        is_known = self.headers["Authorization"] == "Bearer a-good-key-of-the-test" or (
+            self.headers["x-api-key"] == "a-good-key-of-the-test" and self.headers["anthropic-version"] == "2026-10-21"
+        )
+        is_good = self.path == "/v1/models" and is_known
         body = {"data": [{"id": "m"}]} if is_good else {"error": {"message": "no", "code": "invalid_api_key"}}
         self.send_response(200 if is_good else 401)
         self.send_header("Content-Type", "application/json")
@@ -140,6 +143,13 @@ def test_a_model_that_refuses_the_key(installation, models):
 def test_a_model_that_answers(installation, models):
     found = installation.doctor(OPENAI_BASE_URL=models, OPENAI_API_KEY="a-good-key-of-the-test")
     assert found.code == 0 and found["model"]["status"] == "ok", found.findings
+
+
+@pytest.mark.parametrize(("version", "status"), [("2026-10-21", "ok"), (None, "problem")])
+def test_a_model_is_asked_in_the_version_that_is_set(installation, models, version, status):
+    url, key = models.removesuffix("/v1"), "a-good-key-of-the-test"
+    found = installation.doctor(ANTHROPIC_BASE_URL=url, ANTHROPIC_API_KEY=key, SIMPLON_ANTHROPIC_VERSION=version)
+    assert found["model"]["status"] == status, found.findings
 
 
 # The data folder of `simplon dev`

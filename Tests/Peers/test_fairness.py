@@ -141,6 +141,10 @@ def test_a_user_whose_queue_is_full_is_told_when_to_come_again_and_others_are_no
     answer = ada.execute(action="create", plan=noop(1))
     assert refused(answer, 429, "run.queue_full")["details"] == {"limit": 5}
     assert int(answer.headers["Retry-After"]) >= 1
+    forked = ada.execute(action="fork", run_id=runs[0])
+    assert refused(forked, 429, "run.queue_full")["details"] == {"limit": 5}
+    assert int(forked.headers["Retry-After"]) >= 1
+    assert own.one("select count(*) from public.agent_runs where user_id = %s", ada.person) == 5
     eve.create(noop(1))
     # Everything else goes on, and what leaves the queue makes room.
     assert ada.act("stop", runs[0]).status_code == 200

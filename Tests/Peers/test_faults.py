@@ -31,6 +31,7 @@ from work import NAME, SCRIPT, Sandboxes
 pytest_plugins = ["model_fixtures"]
 
 HOUSES = 3  # that are at work at once; each waits most of the time, for a lease to end
+LONGEST = 600  # seconds that three seeds of the whole matrix may take
 
 
 def build(models, kind: str = "plain", cap: str = "0.60") -> House:
@@ -46,6 +47,7 @@ class Matrix:
 
     def __init__(self, cells: list[tuple[str, str]], models, sandboxes: Sandboxes):
         self.models, self.sandboxes, self.left = models, sandboxes, queue.Queue()
+        self.begun, self.took = time.monotonic(), 0.0  # seconds up to the end of the case that ended last
         self.futures = {(cell, seed): concurrent.futures.Future() for cell in cells for seed in SEEDS}
         # One kind of house after the other, since one of another kind has to be built first.
         for case in sorted(self.futures, key=lambda case: KINDS.get(case[0][1], "plain")):
@@ -65,8 +67,10 @@ class Matrix:
                         house = house.close()
                     house = house or build(self.models, KINDS.get(fault, "plain"))
                     how = hold(Case(house, self.sandboxes, point, fault, seed))
+                    self.took = time.monotonic() - self.begun
                     self.futures[case].set_result((how, time.monotonic() - begun))
                 except BaseException as error:
+                    self.took = time.monotonic() - self.begun
                     with contextlib.suppress(Exception):  # it may be in any state
                         error.add_note(house.tell() if house else "there is no house")
                     self.futures[case].set_exception(error)
@@ -92,17 +96,21 @@ def sandboxes():
     made.close()
 
 
+def playable(cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that this machine lets us play."""
+    return [cell for cell in cells if cell[1] != "disk" or can_mount()]
+
+
 @pytest.fixture(scope="module")
 def matrix(request, models, sandboxes):
     """The cells that were asked for; they have begun before their tests do."""
-    asked = [item for item in request.session.items if "matrix" in item.fixturenames]
+    asked = [item for item in request.session.items if {"matrix", "point"} <= set(item.fixturenames)]
     cells = [(item.callspec.params["point"], item.callspec.params["fault"]) for item in asked]
-    cells = [cell for cell in cells if cell[1] != "disk" or can_mount()]
     models.put(NAME, *SCRIPT)
-    made = Matrix(cells, models, sandboxes)
+    made = Matrix(playable(cells), models, sandboxes)
     yield made
     made.close()
-    write_results(made.futures)
+    write_results(made.futures, made.took)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +135,14 @@ def test_the_invariants_hold(matrix, point, fault):
             what = f"{type(error).__name__}: {error}"
             # Said first and last: whoever reads sees one end or the other.
             raise AssertionError(f"{what}\n{notes}\n{what}\nThis repeats it: {command}") from error
+
+
+def test_the_whole_matrix_is_over_in_time(matrix, capsys):
+    concurrent.futures.wait(matrix.futures.values())
+    with capsys.disabled():
+        print(f"\n{len(matrix.futures)} cases of the fault matrix in {matrix.took:.0f} s")
+    if len(SEEDS) == 3 and {cell for cell, _ in matrix.futures} == set(playable(CELLS)):
+        assert matrix.took <= LONGEST
 
 
 def test_each_point_and_fault_is_in_the_matrix_or_said_to_make_no_sense():

@@ -9,6 +9,7 @@ import threading
 import psycopg
 import pytest
 from agent import Caller, noop, someone, token
+from model_judges import check_embeddings_request
 from prompts import begin, clever, model  # fixtures
 from prompts import call, plan
 from server import SECRET, Server, prepare, programs, serve
@@ -194,7 +195,7 @@ def test_without_pgvector_a_search_is_by_words_and_says_so(house, owner):
     caller.http.close()
 
 
-def test_with_pgvector_a_memory_is_found_by_its_vector(vectors):
+def test_with_pgvector_a_memory_is_found_by_its_vector(vectors, models):
     caller = vectors.caller()
     first = caller.finished(steps(("put", {"key": "k", "content": "red"}), ("put", {"key": "other", "content": "x"})))
     assert first["status"] == "completed"
@@ -203,6 +204,10 @@ def test_with_pgvector_a_memory_is_found_by_its_vector(vectors):
     assert found["search"] == "vectors" and "why" not in found
     assert [one["key"] for one in found["items"]] == ["k", "other"]
     assert {one["by"] for one in found["items"]} == {"vectors"} and found["items"][0]["score"] > 0.99
+    requests = models.requests("embeddings", "path", "body")
+    assert {one["path"] for one in requests} == {"/v1/embeddings"}
+    for one in requests:
+        check_embeddings_request(one["body"])
     caller.http.close()
 
 

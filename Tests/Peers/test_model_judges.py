@@ -16,6 +16,7 @@ from model_judges import (
     problems,
 )
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+from prompts import questions_of
 
 pytest_plugins = ["model_fixtures"]
 
@@ -116,3 +117,20 @@ def test_the_judges_find_an_event_that_does_not_exist(data):
         check_anthropic_event(data)
     with pytest.raises(WRONG):
         check_openai_chunk(data)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"temperatur": 1}, "body.temperatur is unknown"),
+        ({"messages": [GO, {"role": "wizard", "content": "x"}]}, "wizard"),
+    ],
+)
+def test_no_question_is_read_that_its_vendor_s_package_would_not_send(models, script, ask, endpoint, wrong, sentence):
+    name = script({"text": "Done."})
+    ask(endpoint, name, stream=True)
+    assert len(questions_of(models, name)) == 1
+    ask(endpoint, name, stream=True, **wrong)
+    for _ in range(2):
+        with pytest.raises(WRONG, match=sentence):
+            questions_of(models, name)

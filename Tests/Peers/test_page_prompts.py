@@ -3,7 +3,7 @@
 import pytest
 from browser import Window, badge, bearer
 from playwright.sync_api import expect
-from prompts import call, plan, step
+from prompts import call, plan, questions_of, step
 from prompts import clever, model  # fixtures
 
 pytest_plugins = ["model_fixtures"]
@@ -15,7 +15,7 @@ def stack(clever):
     return clever
 
 
-def test_a_prompt_is_sent_followed_and_answered(window, clever, script):
+def test_a_prompt_is_sent_followed_and_answered(window, clever, models, script):
     failing = plan(step("look", "shell", command="exit 3"))
     again = {"text": "Once more.", **plan(step("look", "shell", command="echo found"))}
     name = script(failing, again, {"calls": [call("noop", x=1), call("nothing")]}, {"text": "It is <b>found</b>."})
@@ -39,4 +39,5 @@ def test_a_prompt_is_sent_followed_and_answered(window, clever, script):
     one.page.get_by_role("button", name="Retry").click()
     expect(one.page.locator(".facts").first).to_contain_text("Attempt2")
     expect(messages).to_have_count(8)
+    assert len(questions_of(models, name)) >= 4
     assert bearer(person) not in "".join(one.asked)

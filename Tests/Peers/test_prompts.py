@@ -10,7 +10,7 @@ import pytest
 from agent import refused
 from faults import at_rest
 from prompts import ANTHROPIC, CALLED, KEY, LONG, ODD_ID, OPENAI, WORK
-from prompts import Question, Talk, call, plan, settings, shell, step
+from prompts import Talk, call, plan, questions_of, settings, shell, step
 from prompts import alone, begin, clever, model, pair, prompt_house  # fixtures
 from stack import simplon, wait_for
 
@@ -84,6 +84,13 @@ def test_an_answer_that_is_cut_goes_on(begin):
 def test_a_model_that_declines_fails_the_run(begin):
     talk = begin({"text": "No.", "stop": "refused"}).end("failed")
     assert talk.found["error"]["code"] == "model.refused" and talk.codes == [(0, 1, 200)]
+
+
+def test_what_is_sent_is_legal_in_a_later_version_too(alone, models, script):
+    stack = alone(ANTHROPIC, SIMPLON_ANTHROPIC_VERSION="2026-10-21")
+    talk = Talk(stack.caller(), models, script({"thinking": "Hm.", **WORK}, {"text": "Done."})).end()
+    assert talk.answer == "Done." and talk.codes == [(0, 1, 200), (1, 1, 200)]
+    assert {question.record["headers"]["anthropic-version"] for question in talk.questions} == {"2026-10-21"}
 
 
 # Calls
@@ -455,13 +462,12 @@ def test_nobody_else_sees_what_was_said_and_done(begin, clever):
     assert talk.end().found == before
 
 
-@one_dialect
-def test_a_prompt_from_the_command_line(clever, models, script):
+def test_a_prompt_from_the_command_line(clever, models, script, model):
     name = script({"text": "A plan.", **WORK}, {"text": "The answer."})
-    more = ["--model", ANTHROPIC, "--tool", "shell", "--follow", "--data", str(clever.data)]
+    more = ["--model", model, "--tool", "shell", "--follow", "--data", str(clever.data)]
     ran = simplon("run", f"[script:{name}]", *more)
     assert ran.returncode == 0 and "The answer." in ran.stdout, ran
-    assert [Question(record).tool_names for record in models.requests(name)] == [["plan", "shell"]] * 2
+    assert [question.tool_names for question in questions_of(models, name)] == [["plan", "shell"]] * 2
 
 
 @one_dialect

@@ -5,7 +5,11 @@ import json
 import pytest
 from agent import noop, refused, shell
 from playwright.sync_api import expect
+from prompts import WORK
+from prompts import pair  # fixture
 from stack import clean_environment, simplon
+
+pytest_plugins = ["model_fixtures"]
 
 TWICE = {
     "steps": [
@@ -70,6 +74,36 @@ def test_a_fork_takes_over_what_was_settled_before_it(ada, eve):
     refused(ada.execute(action="fork", run_id=run["run_id"], message="x"), 400, "request.invalid")
     taken = ada.execute(action="snapshot", run_id=run["run_id"])
     assert taken.status_code == 200 and set(taken.json()) == {"run_id", "status", "snapshot_id"}
+
+
+def test_a_fork_with_another_model_goes_on_with_what_the_first_one_has_said_and_done(pair):
+    first, second = pair.names
+    planned = {"text": "A plan.", "thinking": "Hm.", **WORK}
+    talk, one, two = pair.talk([planned, {"text": "The first."}], [{"text": "Not I."}, {"text": "The second."}])
+    assert (talk.answer, len(one), two) == ("The first.", 2, [])
+    fork = talk.fork(pair.keys[1], step_id="model.2", model=second).end()
+    assert fork.answer == "The second." and fork.found["model"] == second
+    assert fork.found["forked_from"] == talk.run
+    assert [fork.steps[id]["output"]["model"] for id in ("model.1", "model.2")] == [first, second]
+    assert fork.roles == ["user", "assistant", "tool", "assistant"] and fork.turns[0] == talk.turns[0]
+    assert (fork.count("work", "running"), fork.count("model.1", "running")) == (0, 0)
+    # The second one was asked once, in its own dialect, and took what the first one had said.
+    (question,) = fork.questions
+    assert (question.index, question.status) == (1, 200) and question.is_anthropic != one[0].is_anthropic
+    ((result,),) = question.results
+    assert not result.failed and "A plan." in question.transcript[-2]
+    assert len(talk.questions) == 2
+
+
+def test_a_fork_with_another_prompt_keeps_nothing(pair):
+    talk, one, _ = pair.talk([WORK, {"text": "Done."}], [{"text": "Not I."}])
+    fork = talk.fork(prompt="Another job.").end()
+    assert fork.answer == "Done." and fork.found["forked_from"] == talk.run
+    assert fork.messages[0]["content"]["text"] == "Another job." and list(fork.steps) == list(talk.steps)
+    assert [fork.count(id, "running") for id in fork.steps] == [1] * len(fork.steps), "each was done anew"
+    question = fork.questions[len(one)]
+    assert question.index == 0 and question.results == [] and len(question.transcript) == len(one[0].transcript)
+    assert "Another job." in question.transcript[-1] and talk.prompt not in question.raw
 
 
 def test_the_command_line_forks(stack):

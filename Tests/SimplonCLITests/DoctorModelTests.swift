@@ -14,7 +14,9 @@ import Testing
   private func ask(_ dialect: ModelName.Dialect, _ server: CannedServer, key: String? = "key-of-the-test") async throws
   {
     let url = "http://127.0.0.1:\(server.port)" + (dialect == .openai ? "/v1" : "")
-    try await ModelCheck.ask(dialect, url: url, key: try key.map { try ModelKey($0) }, within: .seconds(20))
+    try await ModelCheck.ask(
+      dialect, url: url, key: try key.map { try ModelKey($0) },
+      version: dialect == .anthropic ? "2026-10-21" : nil, within: .seconds(20))
   }
 
   @Test(arguments: [
@@ -25,7 +27,7 @@ import Testing
     try await ask(dialect, server)
     let asked = server.requests.withLock { $0.first ?? "" }
     #expect(asked.hasPrefix("GET /v1/models HTTP/1.1\r\n") && asked.contains("\r\n\(header)\r\n"))
-    #expect(asked.contains("anthropic-version: 2023-06-01") == (dialect == .anthropic))
+    #expect(asked.contains("anthropic-version: 2026-10-21") == (dialect == .anthropic))
   }
 
   @Test func `a server that wants no key gets none`() async throws {
@@ -51,10 +53,12 @@ import Testing
 
   @Test func `a server that is not there is unreachable`() async throws {
     let error = await #expect(throws: SimplonError.self) {
-      try await ModelCheck.ask(.openai, url: "http://127.0.0.1:1/v1", key: nil)
+      try await ModelCheck.ask(.openai, url: "http://127.0.0.1:1/v1", key: nil, version: nil)
     }
     #expect(error?.code == .modelUnavailable)
-    let invalid = await #expect(throws: SimplonError.self) { try await ModelCheck.ask(.openai, url: "ftp", key: nil) }
+    let invalid = await #expect(throws: SimplonError.self) {
+      try await ModelCheck.ask(.openai, url: "ftp", key: nil, version: nil)
+    }
     #expect(invalid?.code == .configInvalid)
   }
 
@@ -71,6 +75,14 @@ import Testing
   func `the settings say which servers there are`(_ variables: [String: String], _ urls: [String]) async throws {
     let reader = try await SettingsReader(folder: "/nonexistent", variables: variables)
     #expect(try ModelSettings(reader).endpoints.map(\.url) == urls)
+  }
+
+  @Test(arguments: [nil, "2026-10-21"] as [String?])
+  func `the settings say which version of Anthropic's API is asked`(_ version: String?) async throws {
+    var variables = ["ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "k"]
+    variables["SIMPLON_ANTHROPIC_VERSION"] = version
+    let reader = try await SettingsReader(folder: "/nonexistent", variables: variables)
+    #expect(try ModelSettings(reader).endpoints.map(\.version) == [version ?? "2023-06-01", nil])
   }
 
   @Test func `a key that no header could carry is refused`() async throws {

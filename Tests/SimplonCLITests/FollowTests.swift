@@ -37,6 +37,17 @@ import Testing
     #expect(requests.map { $0.contains("Last-Event-ID: 1\r\n") } == [false, true, true])
   }
 
+  @Test func `a run that was retried is followed past its first end`() async throws {
+    let retried =
+      "id: 3\nevent: status\ndata: {\"seq\":3,\"kind\":\"status\",\"payload\":{\"status\":\"queued\"}}\n\n"
+    let server = CannedServer([stream(event + done + retried), stream(done.replacing("2", with: "4"))])
+    var numbers = [String]()
+    try await client(server).follow("r") { numbers.append($0.id ?? "") }
+    #expect(numbers == ["1", "2", "3", "4"])
+    let requests = server.requests.withLock { $0 }
+    #expect(requests.map { $0.contains("Last-Event-ID: 3\r\n") } == [false, true])
+  }
+
   @Test func `a run that failed before anything was read ends with 1`() async throws {
     let status = CannedServer.answer(
       "200 OK", "Content-Type: application/json", body: #"{"run_id":"r","status":"failed"}"#)

@@ -5,8 +5,9 @@ import Synchronization
 
 /// Refuses further runs before the database has more to do than it can: when too many are queued, or when it is slow.
 ///
-/// The queue is not counted for each run: what was counted a moment ago, and what this process has made since, is what
-/// a run is measured against. So several servers together may pass a limit by what they make within that moment.
+/// The queue is not counted for each run: what was counted a moment ago, and what was made through this intake since, is
+/// what a run is measured against. The API has one and each worker another one, for child runs and schedules; so several
+/// together may pass a limit by what they make within that moment.
 final class Intake: Sendable {
   /// Whose part of the queue.
   enum Part: Hashable, Sendable {

@@ -4,29 +4,17 @@ package import SimplonCore
 package struct AnthropicModel: Model {
   /// How the API is reached.
   package struct Configuration: Sendable {
-    /// The header that carries the key.
-    package enum KeyHeader: String, Sendable, CaseIterable {
-      /// Read by the API and by every gateway; where both are sent the API prefers it.
-      case apiKey = "x-api-key"
-      /// `Authorization: Bearer`, as current SDKs send it.
-      case bearer
-    }
-
     /// How models are told to think: newer ones take no budget.
     package enum Thinking: String, Sendable, CaseIterable { case budget, adaptive }
 
     /// Where the API is, before `/v1/messages`, with no slash at the end.
     package var url = "https://api.anthropic.com"
-    /// The key.
+    /// The key, sent as `x-api-key`, which the API and every gateway read.
     package var key: ModelKey
-    /// How the key is sent.
-    package var keyHeader = KeyHeader.apiKey
     /// The header `anthropic-version`.
     ///
     /// This one is known to every gateway; what is sent here is legal in 2026-10-21 too.
     package var version = "2023-06-01"
-    /// The header `anthropic-beta`, if any.
-    package var betas: [String] = []
     /// How models are told to think.
     package var thinking = Thinking.budget
     /// Whether what is cached is kept for an hour, which costs more to write, and not for five minutes.
@@ -73,14 +61,8 @@ package struct AnthropicModel: Model {
   }
 
   private var headers: [(name: String, value: String)] {
-    var headers = [(name: "anthropic-version", value: configuration.version)]
-    switch configuration.keyHeader {
-    case .apiKey: headers.append((name: "x-api-key", value: configuration.key.text))
-    case .bearer: headers.append((name: "Authorization", value: "Bearer \(configuration.key.text)"))
-    }
-    if !configuration.betas.isEmpty {
-      headers.append((name: "anthropic-beta", value: configuration.betas.joined(separator: ",")))
-    }
-    return headers
+    [
+      (name: "anthropic-version", value: configuration.version), (name: "x-api-key", value: configuration.key.text),
+    ]
   }
 }

@@ -4,12 +4,12 @@ extension ChatCompletionsModel {
   /// The body of a request: what stays the same within a run comes first, and the transcript last.
   ///
   /// Servers of this dialect find by themselves what they have in their caches, by the beginning of tools and messages.
-  func body(_ request: ModelRequest) -> [UInt8] {
+  func body(_ request: ModelRequest, asksForUsage: Bool = true) -> [UInt8] {
     var body = OrderedBody()
     body.add("model", .string(name.model))
     body.add(configuration.limitField.rawValue, .integer(request.maximumOutputTokens))
     body.add("stream", true)
-    if configuration.asksForUsage { body.add("stream_options", ["include_usage": true]) }
+    if asksForUsage { body.add("stream_options", ["include_usage": true]) }
     if !request.tools.isEmpty {
       body.add("tool_choice", Self.choice(request.toolChoice))
       body.add("tools", .array(request.tools.map(Self.tool)))

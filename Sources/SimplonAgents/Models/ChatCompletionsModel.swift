@@ -1,7 +1,8 @@
 package import SimplonCore
+import Synchronization
 
 /// A model behind OpenAI's chat completions, or behind one of the many servers that speak them.
-package struct ChatCompletionsModel: Model {
+package final class ChatCompletionsModel: Model {
   /// How the API is reached, and what the server at hand knows of it.
   package struct Configuration: Sendable {
     /// The field for the most tokens of a reply; a request with both is refused.
@@ -18,10 +19,6 @@ package struct ChatCompletionsModel: Model {
     package var key: ModelKey?
     /// The field for the most tokens of a reply.
     package var limitField: LimitField
-    /// Whether usage is asked for in the stream.
-    ///
-    /// A server that refuses `stream_options` needs false; its replies then say nothing about what they cost.
-    package var asksForUsage = true
 
     /// Makes a configuration of the defaults; the limit's field is the new one for OpenAI's own servers and Azure's.
     ///
@@ -40,6 +37,8 @@ package struct ChatCompletionsModel: Model {
   package let name: ModelName
   let configuration: Configuration
   private let transport: ModelTransport
+  /// Whether usage is asked for in the stream, until the server has refused that and replied without.
+  private let asksForUsage = Mutex(true)
 
   /// Makes a model; nothing is sent yet.
   ///
@@ -58,17 +57,30 @@ package struct ChatCompletionsModel: Model {
     to request: ModelRequest, onText: @escaping @Sendable (String) -> Void
   ) async throws(SimplonError) -> ModelReply {
     var reading = Reading(model: name, after: request.messages, hiding: configuration.key, onText: onText)
-    let answer: ModelAnswer
+    let asksForUsage = self.asksForUsage.withLock { $0 }
+    var answer = try await post(body(request, asksForUsage: asksForUsage), &reading)
+    if asksForUsage, Self.refusesUsage(answer) {
+      answer = try await post(body(request, asksForUsage: false), &reading)
+      if answer.isGood { self.asksForUsage.withLock { $0 = false } }
+    }
+    guard answer.isGood else { throw VendorError.chatCompletions(answer, hiding: configuration.key) }
+    return try reading.reply(requestID: answer.headers["x-request-id"])
+  }
+
+  private func post(_ body: [UInt8], _ reading: inout Reading) async throws(SimplonError) -> ModelAnswer {
     do throws(SimplonError) {
-      answer = try await transport.post(
-        body(request), to: "\(configuration.url)/chat/completions", headers: configuration.key.bearer
+      return try await transport.post(
+        body, to: "\(configuration.url)/chat/completions", headers: configuration.key.bearer
       ) { (event: StreamedEvent) throws(SimplonError) -> ModelProgress in
         try reading.take(event)
       }
     } catch {
       throw error.after(reading.billed)
     }
-    guard answer.isGood else { throw VendorError.chatCompletions(answer, hiding: configuration.key) }
-    return try reading.reply(requestID: answer.headers["x-request-id"])
+  }
+
+  /// Whether the server does not take the field by which usage is asked for; nothing of that request is billed.
+  private static func refusesUsage(_ answer: ModelAnswer) -> Bool {
+    [400, 422].contains(answer.status) && String(decoding: answer.body, as: UTF8.self).contains("stream_options")
   }
 }

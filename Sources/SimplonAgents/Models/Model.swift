@@ -2,8 +2,9 @@ package import SimplonCore
 
 /// A language model behind one vendor's API.
 ///
-/// One call is one HTTP request: what is to be tried again, where and when, is decided by ``ModelRouter``. Two dialects
-/// exist, ``AnthropicModel`` and ``ChatCompletionsModel``.
+/// One call is one HTTP request (two, where a server has refused a field that it can do without): what is to be tried
+/// again, where and when, is decided by ``ModelRouter``. Two dialects exist, ``AnthropicModel`` and
+/// ``ChatCompletionsModel``.
 package protocol Model: Sendable {
   /// How it is configured and shown: `vendor/name`, such as `anthropic/claude-sonnet-4-5`.
   var name: ModelName { get }

@@ -9,11 +9,12 @@ package enum ModelCheck {
   ///   - url: where the API is, as in the configuration of the dialect's model: before `/v1/models` of Anthropic's, and
   ///     before `/models` of chat completions'.
   ///   - key: the key; nil for a server that asks for none.
+  ///   - version: the header `anthropic-version`; nil for chat completions, which have none.
   ///   - limit: how long it may take.
   /// - Throws: `model.*` as a call of the model would; `config.invalid` for an impossible URL; `run.interrupted`.
   /// - Source: Anthropic, "List Models"; OpenAI, "List models".
   package static func ask(
-    _ dialect: ModelName.Dialect, url: String, key: ModelKey?, within limit: Duration = .seconds(10)
+    _ dialect: ModelName.Dialect, url: String, key: ModelKey?, version: String?, within limit: Duration = .seconds(10)
   ) async throws(SimplonError) {
     var limits = ModelTransport.Limits()
     limits.connect = min(limits.connect, limit)
@@ -24,7 +25,7 @@ package enum ModelCheck {
     switch dialect {
     case .anthropic:
       address = "\(url)/v1/models"
-      headers.append((name: "anthropic-version", value: "2023-06-01"))
+      if let version { headers.append((name: "anthropic-version", value: version)) }
       if let key { headers.append((name: "x-api-key", value: key.text)) }
     case .openai:
       address = "\(url)/models"

@@ -259,37 +259,4 @@ package struct ModelTransport: Service {
     }
     return named
   }
-
-  /// Whether no connection was there to send the request on.
-  private static func isUnsent(_ error: any Error) -> Bool {
-    // What fails below HTTP, as a handshake does, is no error of the client's own.
-    guard let error = error as? HTTPClientError else {
-      return !(error is CancellationError || error is ChannelError || error is IOError)
-    }
-    return [
-      .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout, .invalidURL, .emptyHost, .emptyScheme,
-    ].contains(error)
-  }
-
-  /// What the network threw, in our words.
-  private static func failure(_ error: any Error) -> SimplonError {
-    if let error = error as? SimplonError { return error }
-    if Task.isCancelled || error is CancellationError {
-      return SimplonError(.runInterrupted, "the call of the model was stopped", cause: CancellationError())
-    }
-    switch error as? HTTPClientError ?? .remoteConnectionClosed {
-    case .readTimeout:
-      return SimplonError(.modelTimeout, "the model's server says nothing", retry: .backoff, cause: error)
-    case .deadlineExceeded:
-      return SimplonError(
-        .modelTimeout, "the model's answer takes longer than is allowed", retry: .backoff, cause: error)
-    case .invalidURL, .emptyHost, .emptyScheme:
-      return SimplonError(.configInvalid, "the model's URL is none", hint: "It looks like https://api.example.com/v1.")
-    case .cancelled, .alreadyShutdown:
-      return SimplonError(.serverShutdown, "this process is stopping", retry: .backoff, cause: error)
-    default:
-      return SimplonError(
-        .modelUnavailable, "the model's server cannot be reached, or broke off", retry: .backoff, cause: error)
-    }
-  }
 }

@@ -6,7 +6,7 @@ package import SimplonPostgres
 
 /// Everything a caller can do with runs.
 ///
-/// HTTP and the command line enter here.
+/// The server's routes enter here, and through them the command line and the live page.
 ///
 /// Each call runs as its caller inside PostgreSQL. Another user's run is `run.not_found`, as if it did not exist.
 package struct Runs: Sendable {

@@ -3,9 +3,9 @@ package import SimplonIdentity
 
 /// What callers reach through a server, and who decides who they are.
 package struct AgentDoor: Sendable {
-  /// The use cases behind the agent API.
+  /// The use cases of runs and of what they cost.
   let runs: Runs
-  /// The use cases behind `/api/v1`.
+  /// The use cases of agents and what they do, of readings, workflows, schedules and webhooks.
   let registry: Registry
   /// Gives a run's events as they are written.
   let streams: LogStreams

@@ -10,6 +10,8 @@ struct ModelSettings: Sendable {
     /// Where it is, as ``ModelCheck`` takes it.
     let url: String
     let key: ModelKey?
+    /// The header `anthropic-version`, where the dialect has it.
+    var version: String?
 
     /// Its host, for a person: an address may hold more than that.
     var host: String { URL(string: url)?.host() ?? "the model's server" }
@@ -59,7 +61,7 @@ struct ModelSettings: Sendable {
   /// The servers that are configured.
   var endpoints: [Endpoint] {
     [
-      anthropic.map { Endpoint(dialect: .anthropic, url: $0.url, key: $0.key) },
+      anthropic.map { Endpoint(dialect: .anthropic, url: $0.url, key: $0.key, version: $0.version) },
       openAI.map { Endpoint(dialect: .openai, url: $0.url, key: $0.key) },
     ].compactMap(\.self)
   }

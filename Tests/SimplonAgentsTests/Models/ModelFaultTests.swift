@@ -107,6 +107,17 @@ import Testing
     }
   }
 
+  @Test(arguments: ["HTTP/1.1 200 OK\r\nContent-Ty", "SSH-2.0-OpenSSH_9.2\r\n\r\n"])
+  func `a request that is answered with no HTTP may be on the bill`(_ answer: String) async throws {
+    let server = SmallServer([answer])
+    try await ModelTransport.with { transport in
+      let configuration = ChatCompletionsModel.Configuration(url: server.url("127.0.0.1", "/v1"), key: nil)
+      let model = ChatCompletionsModel("gpt-test", configuration: configuration, transport: transport)
+      let error = await #expect(throws: SimplonError.self) { try await model.reply(to: .asking()) { _ in } }
+      #expect(error?.code == .modelUnavailable && error?.cause is BrokenReply)
+    }
+  }
+
   @Test func `calls that are under way when the transport ends are told so`() async throws {
     let server = try await ModelServer.shared.value
     let script = try await server.script([["text": "Hi", "delay_ms": 60_000]])

@@ -64,6 +64,29 @@ import Testing
     }
   }
 
+  @Test func `a server that takes no question for usage is asked without one, and from then on`() async throws {
+    let refusal: JSON = ["status": 400, "message": "Unknown parameter: 'stream_options'."]
+    try await ModelServer.with(.openai, [["text": "Hi", "faults": [refusal]]]) { model, requests in
+      for _ in 0..<2 {
+        let reply = try await model.reply(to: .asking()) { _ in }
+        #expect(reply.turn.text == "Hi" && !reply.isUsageReported)
+      }
+      let sent = try await requests()
+      #expect(sent.map { $0["status"]?.integer } == [400, 200, 200])
+      #expect(sent.map { $0["body"]?["stream_options"] != nil } == [true, false, false])
+    }
+  }
+
+  @Test func `a server that refuses more than the question for usage is not asked a third time`() async throws {
+    let refusal: JSON = ["status": 400, "message": "stream_options, and more"]
+    try await ModelServer.with(.openai, [["text": "Hi", "faults": [refusal, refusal]]]) { model, requests in
+      let error = await #expect(throws: SimplonError.self) { try await model.reply(to: .asking()) { _ in } }
+      #expect(error?.code == .modelRequest)
+      #expect(try await model.reply(to: .asking()) { _ in }.isUsageReported)
+      #expect(try await requests().map { $0["body"]?["stream_options"] != nil } == [true, false, true])
+    }
+  }
+
   @Test(arguments: ModelName.Dialect.allCases)
   func `a conversation is legal, its thoughts go back as they came, and its beginning stays`(
     _ dialect: ModelName.Dialect
@@ -126,6 +149,7 @@ import Testing
       let model = try nowhere.model(dialect, "script", transport)
       let error = await #expect(throws: SimplonError.self) { try await model.reply(to: .asking()) { _ in } }
       #expect(error?.code == .modelUnavailable && error?.retry == .backoff)
+      #expect(!(error?.cause is BrokenReply), "what was never sent is on no bill")
     }
   }
 

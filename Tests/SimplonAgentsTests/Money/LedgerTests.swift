@@ -267,6 +267,29 @@ struct LedgerTests {
     }
   }
 
+  @Test(arguments: ["user_day", "day"])
+  func `no more runs go on than their cap holds together`(_ scope: String) async throws {
+    try await with { engine in
+      let owners = [Engine.alice, Engine.alice, Engine.alice, Engine.bob]
+      var claims = [ClaimedRun]()
+      for owner in owners { claims.append(try await claimed(engine, as: owner)) }
+      let reason: JSON = ["code": "budget", "message": "…", "details": ["amount": 4]]
+      _ = try await engine.heldRuns.write(
+        claims.map { claim in
+          Settler.Entry(
+            run: claim.held, attempt: 1, base: claim.nextSeq, turn: RunTurn(outcome: .waiting(reason: reason)),
+            lease: Lease())
+        })
+      var caps = SpendingCaps()
+      if scope == "day" { caps.day = "9" } else { caps.userDay = "9" }
+      let queued = try await LedgerStore(client: engine.client, caps: caps).queueWithinCaps()
+      #expect(queued.count == (scope == "day" ? 2 : 3))
+      #expect(scope == "day" || queued.contains(claims[3].held.id))
+      let left = try await engine.database.execute("select count(*) from agent_runs where status = 'waiting'")
+      #expect(left == ["\(4 - queued.count)"])
+    }
+  }
+
   @Test func `a larger budget reaches the runs below, and those that wait for it go on`() async throws {
     try await with { engine in
       let root = try await claimed(engine, budget: ["max_cost": 1])

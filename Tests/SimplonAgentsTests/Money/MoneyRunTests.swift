@@ -86,6 +86,21 @@ struct MoneyRunTests {
     }
   }
 
+  @Test(arguments: ModelName.Dialect.allCases, ["close_after", "reset_after"])
+  func `a connection that is cut before anything was said costs what was reserved`(
+    _ dialect: ModelName.Dialect, _ fault: String
+  ) async throws {
+    let cut: JSON = ["text": "Hi.", "usage": Self.usage, "faults": [.object([fault: 0])]]
+    try await with(dialect, [cut]) { engine, requests in
+      let run = try await create(engine)
+      try await engine.withWorker { _ = try await engine.follow(run) }
+      let calls = try await ledger(engine).compactMap(\.self)
+      try #require(calls.count == 2)
+      #expect(calls[0].hasPrefix("settled assumed ") && calls[1] == "settled usage 100 20 10 5 0.0004185")
+      #expect(try await requests().count == 2)
+    }
+  }
+
   @Test func `what a vendor refuses costs nothing`() async throws {
     try await with(.anthropic, [["text": "Hi.", "usage": Self.usage, "faults": [["status": 529]]]]) { engine, _ in
       let run = try await create(engine)

@@ -147,6 +147,25 @@ struct ChildRunTests {
     }
   }
 
+  @Test func `a tree has 10,000 runs in all`() async throws {
+    try await Engine.with { engine in
+      _ = try await engine.create([child("a", noop)])
+      let claim = try #require(try await engine.queue.claim(worker: UUID(), lease: .seconds(30), slots: 1).first)
+      let request: JSON = ["plan": ["steps": noop]]
+      let first = try await engine.heldRuns.createChild(of: claim, step: "a", request)
+      #expect(try await engine.database.execute("select runs from simplon.tree_sizes") == ["2"])
+      try await engine.database.execute("update simplon.tree_sizes set runs = 9999")
+      _ = try await engine.heldRuns.createChild(of: claim, step: "b", request)
+      let error = await #expect(throws: SimplonError.self) {
+        try await engine.heldRuns.createChild(of: claim, step: "c", request)
+      }
+      #expect(error?.code == .runLimit)
+      // What a step has made it finds all the same.
+      #expect(try await engine.heldRuns.createChild(of: claim, step: "a", request).id == first.id)
+      #expect(try await engine.database.execute("select runs from simplon.tree_sizes") == ["10000"])
+    }
+  }
+
   @Test func `a stop ends everything below, and what is over stays as it is`() async throws {
     try await withTestDatabase { database in
       try await database.execute(
@@ -187,6 +206,29 @@ struct ChildRunTests {
         """)
       #expect(try await engine.queue.wakeParents() == [run])
       #expect(try await engine.queue.wakeParents() == [])
+      #expect(try await engine.status(run)["status"] == "queued")
+    }
+  }
+
+  @Test func `a step that waits to be tried again is not woken by the run that it has made`() async throws {
+    try await Engine.with { engine in
+      let run = try await engine.create([child("a", noop)])
+      let claim = try #require(try await engine.queue.claim(worker: UUID(), lease: .seconds(30), slots: 1).first)
+      let below = try await engine.heldRuns.createChild(of: claim, step: "a", ["plan": ["steps": noop]])
+      try await engine.database.execute(
+        """
+        insert into agent_steps (run_id, attempt, step_id, tool, status, epoch, retry_at)
+          values ('\(run)', 1, 'a', 'run', 'waiting', 1, now() + interval '1 hour');
+        update simplon.run_state set worker = null, lease_until = null where run_id = '\(run)';
+        update agent_runs set status = 'retrying', reason = '{"code": "child_run"}' where id = '\(run)';
+        update agent_runs set status = 'completed', completed_at = now() where id = '\(below.id)'
+        """)
+      #expect(try await engine.status(run)["status"] == "retrying", "its time has not come")
+      #expect(try await engine.heldRuns.wake(run) == false)
+      try await engine.database.execute("update agent_runs set status = 'waiting' where id = '\(run)'")
+      #expect(try await engine.queue.wakeParents() == [])
+      try await engine.database.execute("update agent_steps set retry_at = null where run_id = '\(run)'")
+      #expect(try await engine.heldRuns.wake(run))
       #expect(try await engine.status(run)["status"] == "queued")
     }
   }

@@ -141,6 +141,23 @@ struct ForkTests {
     }
   }
 
+  @Test func `a run has 100 snapshots at most, and those of its forks take no place`() async throws {
+    try await Engine.with { engine in
+      let run = try await engine.create(plan)
+      try await engine.database.execute(
+        """
+        insert into execution_snapshots (run_id, user_id, attempt, status, position, steps, layers)
+        select r.id, r.user_id, 1, r.status, 0, '{}', '{}' from agent_runs r, generate_series(1, 98)
+        """)
+      _ = try await engine.runs.fork(run, [:], as: Engine.alice)
+      for _ in 0..<2 { _ = try await engine.runs.snapshot(run, as: Engine.alice) }
+      let error = await #expect(throws: SimplonError.self) { try await engine.runs.snapshot(run, as: Engine.alice) }
+      #expect(error?.code == .requestQuota)
+      _ = try await engine.runs.fork(run, [:], as: Engine.alice)
+      #expect(try await engine.database.execute("select count(*) from execution_snapshots") == ["102"])
+    }
+  }
+
   private func withModel<R: Sendable>(
     _ replies: [JSON],
     _ body: @Sendable (Engine, _ requests: @escaping @Sendable () async throws -> [JSON]) async throws -> R

@@ -17,7 +17,8 @@ extension Diagnosis {
 
   private func model(_ endpoint: ModelSettings.Endpoint) async -> Finding {
     do {
-      try await ModelCheck.ask(endpoint.dialect, url: endpoint.url, key: endpoint.key)
+      try await ModelCheck.ask(
+        endpoint.dialect, url: endpoint.url, key: endpoint.key, version: endpoint.version)
       return Finding(.model, .ok, "\(endpoint.host) answers\(endpoint.key == nil ? "" : " and takes the key")")
     } catch {
       let isPassing = [SimplonError.Code.modelRateLimited, .modelOverloaded].contains(error.code)
