@@ -109,7 +109,7 @@ import Testing
 
   @Test(arguments: ["HTTP/1.1 200 OK\r\nContent-Ty", "SSH-2.0-OpenSSH_9.2\r\n\r\n"])
   func `a request that is answered with no HTTP may be on the bill`(_ answer: String) async throws {
-    let server = SmallServer([answer])
+    let server = CannedServer([answer])
     try await ModelTransport.with { transport in
       let configuration = ChatCompletionsModel.Configuration(url: server.url("127.0.0.1", "/v1"), key: nil)
       let model = ChatCompletionsModel("gpt-test", configuration: configuration, transport: transport)
