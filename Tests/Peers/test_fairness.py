@@ -169,20 +169,20 @@ def test_while_the_database_does_not_get_on_further_runs_are_refused_before_it_h
     own.start("api", SIMPLON_INTAKE_PATIENCE="100ms", SIMPLON_STATEMENT_TIMEOUT="1m")
     ada = own.caller()
     ada.create(noop(1))
-    with concurrent.futures.ThreadPoolExecutor(3) as pool, own.connect() as owner:
+    with concurrent.futures.ThreadPoolExecutor(5) as pool, own.connect() as owner:
         with owner.transaction():
             # Reading goes on, writing waits.
             owner.execute("lock table public.agent_runs in exclusive mode")
-            callers = [own.caller() for _ in range(3)]
+            callers = [own.caller() for _ in range(5)]
             waiting = [pool.submit(caller.execute, action="create", plan=noop(1)) for caller in callers]
-            wait_for("three requests that wait, and the one that looks", lambda: in_flight(own.url) >= 4)
+            wait_for("five requests that wait, and the one that looks", lambda: in_flight(own.url) >= 6)
             stuck = """select count(*) from pg_stat_activity
                 where wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '1 second'"""
             wait_for("them to have waited for long", lambda: own.one(stuck) >= 1)
             answer = ada.execute(action="create", plan=noop(1))
             refused(answer, 503, "server.overloaded")
             assert int(answer.headers["Retry-After"]) >= 1
-        assert [one.result(60).status_code for one in waiting] == [201] * 3
+        assert [one.result(60).status_code for one in waiting] == [201] * 5
     ada.create(noop(1))
 
 

@@ -182,6 +182,7 @@ ENGINE = {
     "budget": "{}",
     "cost": "-1",
     "attempt": "9",
+    "size": "0",
     "engine_version": "0",
     "idempotency_key": "x",
     "created_at": "2001-01-01",

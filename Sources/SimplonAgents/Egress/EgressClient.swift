@@ -17,7 +17,7 @@ struct EgressClient: Sendable {
   let rules: EgressRules
   /// Whether the answer to a redirect is what is asked for.
   var followsRedirects = true
-  var resolver: HostResolver = systemResolver
+  var resolver: HostResolver = HostLookups.steps.resolve
 
   /// Sends a request and gives the answer, with the beginning of its body.
   ///
@@ -55,7 +55,7 @@ struct EgressClient: Sendable {
   private func exchange(_ request: EgressRequest, _ count: EgressCount) async throws -> EgressResponse {
     if !request.isToConnector { try rules.check(request.url) }
     let found =
-      if let address = request.url.address { [address] } else { try await resolver(request.url.host) }
+      if let address = request.url.address { [address] } else { try await resolver(request.url.host, request.owner) }
     let isInside = request.isToConnector && request.connector?.allowsPrivate == true
     let addresses = try rules.open(found, of: request.url.host, insideToo: isInside).prefix(Self.mostAddresses)
     let before = count.value

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import SimplonCore
 import Synchronization
 
@@ -12,6 +13,8 @@ struct EgressRequest: Sendable {
   var limit: Int
   /// Whose headers go along, to its own origin alone.
   var connector: HTTPConnector?
+  /// Who asks; nil is the service.
+  var owner: UUID?
 
   /// Whether it goes to its connector, which the operator has declared.
   var isToConnector: Bool { connector.map { $0.baseURL.origin == url.origin } ?? false }

@@ -37,6 +37,8 @@ final class Intake: Sendable {
 
   /// Users that are remembered at a time.
   private static let most = 10_000
+  /// Users with a run that takes too long to make before it is the database that is slow.
+  private static let fewestSlow = 4
 
   private let limits: IntakeLimits
   private let count: @Sendable (Part, Int) async throws -> Int
@@ -76,14 +78,15 @@ final class Intake: Sendable {
 
   /// Notes that a run is being made.
   ///
-  /// It refuses when half of the users whose runs are being made wait for too long, and a user with two of his own that do:
-  /// what one makes slow for himself is not the others' business.
+  /// It refuses when half of the users whose runs are being made wait for too long, and they are four or more; and a
+  /// user with two of his own that do: what a few make slow for themselves is not the others' business.
   private func begin(_ user: UUID?) throws(SimplonError) -> Int {
     let now = ContinuousClock.now
     let number = state.withLock { state -> Int? in
       let late = state.underWay.values.filter { now - $0.since > limits.patience }.map(\.user)
       let (slow, all) = (Set(late), Set(state.underWay.values.map(\.user)))
-      guard late.count(where: { $0 == user }) < 2, slow.count < 2 || slow.count * 2 < all.count else { return nil }
+      let isSlow = slow.count >= Self.fewestSlow && slow.count * 2 >= all.count
+      guard !isSlow, late.count(where: { $0 == user }) < 2 else { return nil }
       state.last += 1
       state.underWay[state.last] = (user, now)
       return state.last

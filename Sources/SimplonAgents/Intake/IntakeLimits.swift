@@ -4,7 +4,8 @@ package struct IntakeLimits: Sendable {
   package var perUser: Int?
   /// Queued runs of all users; nil: no limit.
   package var total: Int?
-  /// How long making a run may take; when half of those under way take longer, further ones are refused.
+  /// How long making a run may take; when it takes longer for half of the users, and for four or more, further ones are
+  /// refused.
   package var patience: Duration
 
   /// Makes limits; none by default.

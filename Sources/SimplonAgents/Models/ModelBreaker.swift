@@ -35,9 +35,10 @@ struct ModelBreaker: Sendable {
   }
 
   /// It has answered.
+  ///
+  /// A time to wait that another caller was told of meanwhile still holds.
   mutating func succeeded() {
     failures = 0
-    opensAt = nil
     isTried = false
   }
 
@@ -59,7 +60,8 @@ struct ModelBreaker: Sendable {
       guard error.code != .modelProtocol else { return }
       failures += 1
       guard failures >= Self.threshold else { return }
-      opensAt = now + Self.pause.delay(attempt: failures - Self.threshold + 1, jitter: jitter)
+      let pause = Self.pause.delay(attempt: failures - Self.threshold + 1, jitter: jitter)
+      opensAt = Swift.max(opensAt ?? now, now + pause)
     case .never: succeeded()
     }
   }

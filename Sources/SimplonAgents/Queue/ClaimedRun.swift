@@ -27,6 +27,9 @@ struct ClaimedRun: Sendable {
   let workflow: String?
   /// JSON text, unread.
   let metadata: String
+
+  /// Bytes of what it was asked to do.
+  var size: Int { (plan ?? prompt ?? "").utf8.count + metadata.utf8.count }
 }
 
 /// A step of the attempt as an earlier holder left it.

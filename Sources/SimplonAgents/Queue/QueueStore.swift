@@ -8,7 +8,7 @@ import SimplonPostgres
 struct QueueStore: Sendable {
   let client: PostgresClient
 
-  /// Takes up to that many runs whose time has come.
+  /// Takes up to that many runs whose time has come, and fewer when they are large.
   func claim(worker: UUID, lease: Duration, slots: Int) async throws -> [ClaimedRun] {
     try await client.query(
       """
@@ -17,6 +17,13 @@ struct QueueStore: Sendable {
         \(worker), \(Int32(AgentSchema.engineVersion)), \(lease.milliseconds) * interval '1 ms', \(Int32(slots)))
       """
     ).map(ClaimedRun.init(row:))
+  }
+
+  /// Whether there may be more to claim: all slots were taken, or the runs are so large that others may have been left.
+  ///
+  /// A run is left when it would bring a claim above 16 MiB, and has less than 10 MiB itself.
+  static func mayHaveLeft(_ claims: [ClaimedRun], slots: Int) -> Bool {
+    claims.count >= slots || claims.reduce(0) { $0 + $1.size } > 6 << 20
   }
 
   /// Says how many runs of one user, and of all, may be at work at once, with whichever worker.

@@ -96,9 +96,11 @@ actor Settler {
   private func pump() {
     while underWay < Self.mostAtOnce, !waiters.isEmpty {
       var size = 0
+      // A run has two where its lease was lost and it was taken up again: what was written is told of by run alone.
+      var runs = Set<UUID>()
       let small = waiters.prefix(Self.mostEntries).prefix { waiter in
         defer { size += waiter.entry.size }
-        return !waiter.entry.isBulk && size < Self.fullAt
+        return !waiter.entry.isBulk && size < Self.fullAt && runs.insert(waiter.entry.run.id).inserted
       }
       let batch = small.isEmpty ? [waiters[0]] : Array(small)
       waiters.removeFirst(batch.count)
@@ -119,7 +121,7 @@ actor Settler {
       do {
         let written = try await store.write(open.map(\.entry))
         open = open.filter { waiter in
-          guard let next = written[waiter.entry.run.id] else { return true }
+          guard let next = written[waiter.entry.run.id], next == waiter.entry.next else { return true }
           waiter.continuation.resume(returning: next)
           return false
         }

@@ -119,7 +119,8 @@ struct HTTPTool: Sendable {
     let limit = input["max_bytes"]?.integer ?? Self.usualBytes
     // A secret that the limit cuts must be seen whole to be found.
     let slack = 1 + (secrets.map(\.utf8.count).max() ?? 0)
-    var request = EgressRequest(method: method, url: url, limit: limit + slack, connector: connector)
+    var request = EgressRequest(
+      method: method, url: url, limit: limit + slack, connector: connector, owner: call.userID)
     for (name, value) in (input["headers"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
       let value = value.string ?? ""
       // In pieces, or packed, a secret that the server repeats could not be found.

@@ -141,8 +141,7 @@ package final class Worker: Service {
         hasSetCaps.withLock { $0 = true }
       }
       let claims = try await queue.claim(worker: id, lease: configuration.lease, slots: free)
-      // A full claim means that there may be more.
-      if claims.count == free { calls.post(()) }
+      if QueueStore.mayHaveLeft(claims, slots: free) { calls.post(()) }
       return claims.map { claim in
         let holding = Holding(lease: Lease(name: claim.held.name), inbox: Inbox())
         holding.lease.extend(by: configuration.lease * 0.9, from: asked)

@@ -167,7 +167,7 @@ package struct SchemaComparison: Sendable {
   private func holds(_ condition: String) async -> Bool {
     do {
       return try await target.withTransaction(as: Self.session, retries: 0) { connection in
-        try await connection.execute(unsafeSQL: "set local row_security = off")
+        try await connection.execute(unsafeSQL: "set transaction read only; set local row_security = off")
         return try await connection.query("select \(unsafeSQL: condition)").first?.decode(Bool.self) ?? true
       }
     } catch {

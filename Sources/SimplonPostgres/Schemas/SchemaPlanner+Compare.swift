@@ -81,7 +81,7 @@ extension SchemaPlanner {
     if wanted.flag("notnull"), !found.flag("notnull") {
       var refusing = step(wanted, "\(change) set not null", lock: Self.checking)
       refusing.obstacle =
-        "exists (select from \(wanted.fact("table") ?? "") where \(wanted.fact("column") ?? "") is null)"
+        "exists (select from \(found.fact("table") ?? "") where \(found.fact("column") ?? "") is null)"
       steps.append(refusing)
     }
     if let new, old == nil {

@@ -79,9 +79,8 @@ extension SchemaPlanner {
     // The default of an heir is a step of its own.
     let text = inheritsNothing(item) ? declaration(item) : item.make
     var added = step(item, "alter table \(table) add column \(text)", lock: isComputed ? Self.rewriting : nil)
-    if item.flag("notnull"), !isComputed, from["default of \(item.name)"] == nil {
-      added.obstacle = "exists (select from \(table))"
-    }
+    let mustHave = item.flag("notnull") && !isComputed && from["default of \(item.name)"] == nil
+    if mustHave, let found = item.parent.flatMap({ to[$0] }) { added.obstacle = "exists (select from \(found.name))" }
     return added
   }
 

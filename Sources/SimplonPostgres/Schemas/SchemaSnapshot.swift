@@ -17,7 +17,9 @@ struct SchemaSnapshot: Sendable {
   let version: Int
   /// Those of the wanted schemas that are there.
   let schemas: Set<String>
+}
 
+extension SchemaSnapshot {
   /// What texts of the catalog depend on, until the end of the transaction.
   private static let session = """
     set local search_path = '';

@@ -104,7 +104,8 @@ extension Setting {
     summary: "Runs of all users that may be queued. 0: no limit.")
   static let intakePatience = Setting(
     name: "SIMPLON_INTAKE_PATIENCE", kind: .duration(.milliseconds(100)...(.seconds(60))), fallback: "2s",
-    summary: "How long making a run may take: two of one user over it, or half of all users, and no more are taken.")
+    summary: "How long making a run may take: two of one user over it, or half of all users and four or more, and no "
+      + "more are taken.")
 
   // MARK: The worker
 

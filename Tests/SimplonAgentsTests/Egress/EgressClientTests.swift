@@ -1,3 +1,4 @@
+import FoundationEssentials
 import SimplonCore
 import Synchronization
 import TestSupport
@@ -13,7 +14,7 @@ import Testing
 
     init(_ addresses: [String: [String]]) { self.addresses = addresses }
 
-    @Sendable func resolve(_ host: String) async throws -> [NetworkAddress] {
+    @Sendable func resolve(_ host: String, _ owner: UUID?) async throws -> [NetworkAddress] {
       let times = asked.withLock { asked in
         asked.append(host)
         return asked.count { $0 == host }

@@ -80,15 +80,21 @@ struct IntakeTests {
     async throws
   {
     let intake = Intake(limits: IntakeLimits(patience: .zero)) { _, _ in 0 }
-    _ = try await intake.admit(alice, isQueued: { (_: Int) in true }) {
-      // One alone may wait for something of its own.
-      _ = try await intake.admit(bob, isQueued: { (_: Int) in true }) {
+    // A few may wait for something of their own.
+    let slow = [alice, bob, UUID(), UUID()]
+    func pile(_ others: ArraySlice<UUID>) async throws {
+      guard let user = others.first else {
         let error = await #expect(throws: SimplonError.self) { try await make(intake, carol) }
         #expect(error?.code == .serverOverloaded)
+        return
+      }
+      try await make(intake, carol)
+      _ = try await intake.admit(user, isQueued: { (_: Int) in true }) {
+        try await pile(others.dropFirst())
         return 0
       }
-      return 0
     }
+    try await pile(slow[...])
     try await make(intake, carol)
   }
 

@@ -41,6 +41,20 @@ struct ModelBreakerTests {
     #expect(breaker.enter(at: start + .seconds(30)) == nil)
   }
 
+  @Test func `what the vendor says is not forgotten when a call that was under way ends`() {
+    let limit = SimplonError(.modelRateLimited, "", retry: .after(.seconds(60)))
+    for ending in [nil, SimplonError(.modelRefused, ""), fault] as [SimplonError?] {
+      var breaker = ModelBreaker()
+      for _ in 0..<4 { #expect(breaker.enter(at: start) == nil) }
+      breaker.failed(limit, at: start, jitter: 0)
+      for _ in 0..<3 {
+        if let ending { breaker.failed(ending, at: start + .seconds(1), jitter: 0) } else { breaker.succeeded() }
+      }
+      #expect(breaker.enter(at: start + .seconds(2)) == .seconds(58))
+      #expect(breaker.enter(at: start + .seconds(60)) == nil)
+    }
+  }
+
   @Test(arguments: [SimplonError.Code.modelAuth, .modelSpendLimit, .modelRequest, .modelRefused, .modelContextFull])
   func `what no time mends closes no door`(_ code: SimplonError.Code) {
     var breaker = ModelBreaker()

@@ -101,6 +101,30 @@ struct FairClaimTests {
     }
   }
 
+  @Test func `a claim's answer holds 16 MiB of plans at most, and what does not fit is next`() async throws {
+    try await Engine.with { engine in
+      try await engine.database.execute(
+        """
+        insert into agent_runs (user_id, plan)
+        select '\(alice)', jsonb_build_object('x', repeat('x', 7340032)) from generate_series(1, 3);
+        """)
+      // What comes after a large one does not pass it by, whatever its priority.
+      try await queue(2, for: alice, priority: -1, on: engine)
+      func claim() async throws -> [ClaimedRun] {
+        try await engine.queue.claim(worker: UUID(), lease: .seconds(60), slots: 64)
+      }
+      let first = try await claim()
+      #expect(first.map { $0.plan?.utf8.count } == [7_340_041, 7_340_041])
+      #expect(QueueStore.mayHaveLeft(first, slots: 64))
+      let second = try await claim()
+      #expect(second.count == 3)
+      #expect(!QueueStore.mayHaveLeft(second.filter { $0.size < 1000 }, slots: 64))
+      #expect(QueueStore.mayHaveLeft(second, slots: 3))
+      #expect(try await claim().isEmpty)
+      #expect(try await engine.database.execute("select count(*) from agent_task_queue") == ["0"])
+    }
+  }
+
   @Test func `runs that wait out a backoff, however many users', hide none that is ready`() async throws {
     try await Engine.with { engine in
       try await engine.database.execute(

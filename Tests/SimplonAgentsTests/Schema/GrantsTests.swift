@@ -303,6 +303,36 @@ struct GrantsTests {
     }
   }
 
+  @Test(arguments: [
+    ("plan", "jsonb_build_object('x', repeat('x', %))", 8_388_608 - 9),
+    // Small as it is kept, and long as it is read.
+    ("plan", "('[' || repeat('1e99999,', %) || '1]')::jsonb", 83),
+    ("metadata", "jsonb_build_object('x', repeat('x', %))", 131_072 - 9),
+    ("metadata", "('{\"x\": [' || repeat('\"a\",', %) || '\"a\"]}')::jsonb", 26_212),
+  ])
+  func `what a user inserts is no longer than what the API could have let in`(
+    _ column: String, _ value: String, _ most: Int
+  ) async throws {
+    try await withTestDatabase { database in
+      func insert(_ count: Int) async throws {
+        let others = column == "plan" ? "" : ", prompt"
+        try await database.execute(
+          """
+          select set_config('request.jwt.claims',
+            '{"sub": "aaaaaaaa-0000-4000-8000-000000000001", "role": "authenticated"}', false);
+          set role authenticated;
+          insert into agent_runs (\(column)\(others))
+          select \(value.replacing("%", with: "\(count)"))\(others.isEmpty ? "" : ", 'x'")
+          """, as: .api)
+      }
+      try await insert(most)
+      await refused("SIM05", value) { try await insert(most + 1) }
+      let sizes = try await database.execute(
+        "select size = octet_length(coalesce(plan::text, prompt)) + octet_length(metadata::text) from agent_runs")
+      #expect(sizes == ["t"])
+    }
+  }
+
   @Test func `browsers are told of the agents' tables and of nothing of the engine`() async throws {
     try await withTestDatabase { database in
       let published = try await database.execute(

@@ -164,6 +164,22 @@ struct WorkerFunctionTests {
     }
   }
 
+  @Test func `a turn comes once in a while, and when the clock was set back`() async throws {
+    try await withTestDatabase { database in
+      func turn() async throws -> [String?] {
+        try await database.execute("select simplon.take_turn('t', '1 hour')", as: .worker)
+      }
+      #expect(try await turn() == ["t"])
+      #expect(try await turn() == ["f"])
+      for since in ["- interval '1 hour'", "+ interval '1 year'"] {
+        try await database.execute(
+          "update simplon.settings set value = (clock_timestamp() \(since))::text where name = 'turn:t'")
+        #expect(try await turn() == ["t"], "\(since)")
+        #expect(try await turn() == ["f"], "\(since)")
+      }
+    }
+  }
+
   @Test func `a fact of the database is settled once`() async throws {
     try await withTestDatabase { database in
       for value in ["first", "second"] {

@@ -13,6 +13,12 @@ import Testing
     let folder: TemporaryFolder
     let blobs: BlobStore
     let tool: HTTPTool
+    let owners = Owners()
+
+    /// For whom names were looked up.
+    final class Owners: Sendable {
+      let all = Mutex([UUID?]())
+    }
 
     init(_ answers: String..., connector: JSON? = nil) throws {
       server = CannedServer(answers)
@@ -27,18 +33,22 @@ import Testing
         list.append(.object(members))
       }
       let rules = try EgressRules(["a.test:\(server.port)"], allowsPrivate: true)
-      let egress = EgressClient(rules: rules) { _ in [NetworkAddress("127.0.0.1")].compactMap(\.self) }
+      let egress = EgressClient(rules: rules) { [owners] _, owner in
+        owners.all.withLock { $0.append(owner) }
+        return [NetworkAddress("127.0.0.1")].compactMap(\.self)
+      }
       let connectors = Connectors(try Connector.list(parsing: JSON.array(list).text), logger: .quiet)
       tool = HTTPTool(egress: egress, connectors: connectors, blobs: blobs)
     }
 
-    func call(_ input: [String: JSON], run: UUID = UUID(), timeout: Duration = .seconds(10)) async throws -> ToolResult
-    {
+    func call(
+      _ input: [String: JSON], run: UUID = UUID(), user: UUID? = nil, timeout: Duration = .seconds(10)
+    ) async throws -> ToolResult {
       var input = input
       if input["connector"] == nil, input["url"] == nil { input["url"] = .string(server.url("a.test")) }
       return try await tool.run(
         ToolCall(
-          runID: run, stepID: "step", attempt: 2, userID: nil, input: .object(input), timeout: timeout,
+          runID: run, stepID: "step", attempt: 2, userID: user, input: .object(input), timeout: timeout,
           layers: LayerStack(), lease: .long))
     }
 
@@ -57,6 +67,13 @@ import Testing
     #expect(result.output["json"] == ["n": .number("1.10")] && result.output["body"] == nil)
     #expect(result.output["headers"]?["x-one"] == "a, b")
     #expect(result.output["headers"]?["set-cookie"] == ["a=1", "b=2"])
+  }
+
+  @Test func `names are looked up for the run's owner, after a redirect too`() async throws {
+    let web = try Web(SmallServer.answer("302 Found", "Location: /b"), SmallServer.answer("200 OK"))
+    let user = UUID()
+    #expect(try await web.call([:], user: user).output["status"] == 200)
+    #expect(web.owners.all.withLock { $0 } == [user, user])
   }
 
   @Test func `a body is text, or kept as a blob, and cut where the input says`() async throws {

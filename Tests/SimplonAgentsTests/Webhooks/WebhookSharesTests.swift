@@ -78,6 +78,24 @@ extension WebhookTests {
     }
   }
 
+  @Test func `what is saved at the same time passes no limit either`() async throws {
+    try await Engine.with { engine in
+      for _ in 0..<9 { try await save(engine, "https://a.example/") }
+      let last: JSON = ["url": "https://b.example/", "events": ["run.failed"]]
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        try await engine.admin.withTransaction(retries: 0) { connection in
+          let claims = Engine.alice.claimsText
+          try await connection.query("select set_config('request.jwt.claims', \(claims), true)")
+          try await connection.query("select simplon.save_webhook(\(last), 'x')")
+          group.addTask { await expectError(.requestQuota) { _ = try await save(engine, "https://c.example/") } }
+          try await engine.waitUntilBlocked(1)
+        }
+        try await group.waitForAll()
+      }
+      #expect(try await engine.database.execute("select count(*) from agent_webhooks") == ["10"])
+    }
+  }
+
   @Test func `a webhook that is being deleted is in no run's way`() async throws {
     try await Engine.with { engine in
       let webhook = try await save(engine, "https://a.example/").id

@@ -162,6 +162,30 @@ import Testing
     }
   }
 
+  @Test(arguments: [(0, "error metadata result"), (1, "")])
+  func `what is large is not copied into each delivery`(_ beyond: Int, _ told: String) async throws {
+    try await Engine.with { engine in
+      try await save(engine, "https://a.example/", events: ["run.failed"])
+      // With the braces, a name and quotation marks it is 8 KiB, and 64 KiB.
+      try await engine.database.execute(
+        """
+        insert into agent_runs (user_id, prompt, metadata)
+          select user_id, 'x', jsonb_build_object('x', repeat('x', 8183 + \(beyond))) from agent_webhooks;
+        update agent_runs set status = 'failed', completed_at = now(),
+          error = jsonb_build_object('x', repeat('x', 65527 + \(beyond))),
+          result = jsonb_build_object('x', repeat('x', 65527 + \(beyond)))
+        """)
+      let found = try await engine.database.execute(
+        """
+        select coalesce(string_agg(d.key, ' ' order by d.key), '')
+        from agent_webhook_deliveries w, jsonb_each(w.payload -> 'data') d
+        where d.key in ('error', 'metadata', 'result') and d.value <> 'null'
+        """)
+      #expect(found == [told])
+      #expect(try await engine.database.execute("select count(*) from agent_webhook_deliveries") == ["1"])
+    }
+  }
+
   @Test func `a receiver that is gone for good is told nothing more`() async throws {
     try await Engine.with { engine in
       let server = CannedServer([CannedServer.answer("410 Gone")])

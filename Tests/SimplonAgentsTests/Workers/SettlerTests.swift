@@ -82,6 +82,26 @@ struct SettlerTests {
     }
   }
 
+  @Test func `who has lost a run is not told that what its new holder wrote was done`() async throws {
+    try await Engine.with { engine in
+      var claims = try await claims(3, of: engine)
+      let lost = claims.removeLast()
+      // Its lease ran out, and the same worker took it up again.
+      try await engine.database.execute(
+        """
+        update simplon.run_state set lease_until = now() - interval '1 second' where run_id = '\(lost.held.id)';
+        select simplon.recover_runs()
+        """)
+      let again = try #require(try await engine.queue.claim(worker: UUID(), lease: .seconds(30), slots: 1).first)
+      #expect(again.held.id == lost.held.id && again.held.epoch > lost.held.epoch)
+      let outcomes = try await inOneBatch(
+        engine, claims, [Write(name: "stale", claim: lost), Write(name: "holder", claim: again)])
+      #expect(try outcomes["holder"]?.get() == again.nextSeq + 1)
+      let error = #expect(throws: SimplonError.self) { try outcomes["stale"]?.get() }
+      #expect(error?.code == .runStale)
+    }
+  }
+
   @Test(arguments: [true, false])
   func `a batch is bounded by its bytes, whatever they are in`(_ asResult: Bool) async throws {
     try await Engine.with { engine in

@@ -72,6 +72,31 @@ import Testing
     }
   }
 
+  @Test func `an execution is of the latest version with its run's plan, and a fork's is of its origin's`()
+    async throws
+  {
+    try await Engine.with { engine in
+      try await save(engine)
+      let first = try await run(engine).runID
+      for plan in [Self.plan("new"), Self.plan()] {
+        let change = try WorkflowRequest(json: ["plan": plan], isNew: false)
+        _ = try await engine.registry.change("greet", change, as: Engine.alice)
+      }
+      _ = try await run(engine)
+      _ = try await engine.runs.fork(first, ["step_id": "a"], as: Engine.alice)
+      // What brings its plan itself: an old version's, and one that no version has.
+      try await engine.database.execute(
+        """
+        insert into agent_runs (user_id, workflow, plan)
+          select w.user_id, w.name, v.plan from workflows w join workflow_versions v on v.workflow_id = w.id
+          where v.version = 2;
+        insert into agent_runs (user_id, workflow, plan) select user_id, name, '{}' from workflows
+        """)
+      let versions = try await engine.database.execute("select version from workflow_executions order by created_at")
+      #expect(versions == ["1", "3", "1", "2"])
+    }
+  }
+
   @Test func `of a workflow's versions the last hundred are kept`() async throws {
     try await Engine.with { engine in
       try await save(engine)

@@ -16,6 +16,8 @@ create table public.agent_runs (
   task_id text,
   priority smallint not null default 0,
   metadata jsonb not null default '{}',
+  -- Bytes of its plan, or else its prompt, and its metadata as text: what it adds to a claim's answer.
+  size integer not null default 0,
   status public.task_status not null default 'queued',
   reason jsonb,
   result jsonb,
@@ -38,7 +40,8 @@ create table public.agent_runs (
   updated_at timestamptz not null default clock_timestamp(),
   constraint agent_runs_one_job check (num_nonnulls(prompt, plan, workflow) >= 1),
   constraint agent_runs_prompt_size check (octet_length(prompt) <= 1048576),
-  -- jsonb takes up to six times the room of its text. The door's limits are on the text, 4 MiB and 64 KiB.
+  -- jsonb takes up to six times the room of its text. The door's limits are on the text, 4 MiB and 64 KiB; those of
+  -- simplon.prepare_run on the text that comes out again.
   constraint agent_runs_plan_size check (pg_column_size(plan) <= 33554432),
   constraint agent_runs_metadata_size check (jsonb_typeof(metadata) = 'object' and pg_column_size(metadata) <= 524288),
   constraint agent_runs_name_sizes check (octet_length(agent) <= 255 and octet_length(workflow) <= 255),

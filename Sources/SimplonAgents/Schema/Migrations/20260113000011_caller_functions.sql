@@ -2,11 +2,22 @@
 -- SIM01 stale, SIM02 wrong state, SIM03 no such run, SIM04 idempotency key with another body, SIM05 bad request.
 
 -- Fills what only the engine may choose; runs for a row inserted through any door. What a run does to data it does as
--- its owner, with no more than a user's role.
+-- its owner, with no more than a user's role. What is refused for its size is twice what the API takes: jsonb's text has
+-- a space after each comma and colon.
 create function simplon.prepare_run() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  plan_size integer := coalesce(octet_length(new.plan::text), 0);
+  metadata_size integer := octet_length(new.metadata::text);
 begin
+  if plan_size > 8388608 then
+    raise exception 'the plan is % bytes long, and 8388608 are allowed', plan_size using errcode = 'SIM05';
+  elsif metadata_size > 131072 then
+    raise exception 'the metadata are % bytes long, and 131072 are allowed', metadata_size using errcode = 'SIM05';
+  end if;
+  new.size := coalesce(metadata_size, 0)
+    + case when new.plan is null then coalesce(octet_length(new.prompt), 0) else plan_size end;
   -- Only the engine sends claims, those of the owner of a run from which this one comes.
   new.owner_claims := coalesce(new.owner_claims,
     auth.jwt() || case when auth.role() = 'anon' then '{}' else '{"role": "authenticated"}' end::jsonb);

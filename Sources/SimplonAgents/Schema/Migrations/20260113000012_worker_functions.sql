@@ -224,7 +224,8 @@ as $$
 begin
   insert into simplon.settings as s (name, value) values ('turn:' || take_turn.name, clock_timestamp()::text)
   on conflict on constraint settings_pkey do update set value = excluded.value
-  where s.value::timestamptz < clock_timestamp() - pause;
+  -- A clock that was set back has turns in its future, which nobody would wait out.
+  where s.value::timestamptz < clock_timestamp() - pause or s.value::timestamptz > clock_timestamp();
   return found;
 end $$;
 

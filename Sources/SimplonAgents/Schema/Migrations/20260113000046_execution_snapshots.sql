@@ -38,6 +38,8 @@ begin
   if not coalesce((select simplon.owns(r.user_id) from public.agent_runs r where r.id = snapshot_run.run), false) then
     raise exception 'there is no run % of yours', snapshot_run.run using errcode = 'SIM03';
   end if;
+  -- What two count at the same time would pass the limit.
+  perform pg_advisory_xact_lock(hashtextextended(snapshot_run.run::text, 5360414144));
   if (select count(*) from public.execution_snapshots e where e.run_id = snapshot_run.run and e.fork_id is null) >= 100 then
     raise exception 'the run has 100 snapshots, which is the limit' using errcode = 'SIM51';
   end if;

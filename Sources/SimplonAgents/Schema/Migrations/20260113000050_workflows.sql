@@ -1,6 +1,12 @@
 -- Saved workflows: a plan under a name of its owner's, with the JSON Schema of its inputs and its last versions;
 -- and what has come of the runs made from it. The service's own have no user.
 -- SIM50 no such workflow, SIM51 as many as one may have, SIM52 the name is taken.
+
+-- Tells a plan from others at the cost of a few bytes. It is immutable, as the encoding of a database is.
+create function simplon.hash_plan(plan jsonb) returns bytea
+language sql immutable parallel safe set search_path = ''
+as $$ select pg_catalog.sha256(pg_catalog.convert_to(plan::text, 'UTF8')) $$;
+
 create table public.workflows (
   id uuid primary key default simplon.uuid_v7(),
   user_id uuid default auth.uid(),
@@ -11,6 +17,7 @@ create table public.workflows (
   inputs jsonb not null default '{}',
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
+  plan_hash bytea generated always as (simplon.hash_plan(plan)) stored,
   constraint workflows_sizes check (
     octet_length(name) <= 200 and octet_length(description) <= 4096
     and pg_column_size(plan) <= 33554432 and pg_column_size(inputs) <= 524288)
@@ -26,6 +33,7 @@ create table public.workflow_versions (
   plan jsonb not null,
   inputs jsonb not null,
   created_at timestamptz not null default clock_timestamp(),
+  plan_hash bytea generated always as (simplon.hash_plan(plan)) stored,
   primary key (workflow_id, version)
 );
 create index workflow_versions_of_user on public.workflow_versions (user_id);
@@ -60,6 +68,7 @@ begin
   if not found then
     raise exception 'there is no workflow "%" of yours', left(new.workflow, 200) using errcode = 'SIM50';
   end if;
+  new.size := new.size + octet_length(new.plan::text);
   return new;
 end $$;
 create trigger agent_runs_resolve before insert on public.agent_runs
@@ -67,18 +76,22 @@ create trigger agent_runs_resolve before insert on public.agent_runs
   execute function simplon.resolve_workflow();
 
 -- What becomes of a run of a workflow becomes of its execution, in the same commit. Its version is the latest with the
--- run's plan; a run that only bears a workflow's name has no execution.
+-- run's plan, and a fork's that of its origin, which has the same; a run that only bears a workflow's name has no execution.
 create function simplon.follow_workflow() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  -- Plans themselves are not compared: a hundred large ones take seconds.
+  hash bytea := case when tg_op = 'INSERT' and new.forked_from is null then simplon.hash_plan(new.plan) end;
 begin
   if tg_op = 'INSERT' then
     insert into public.workflow_executions (workflow_id, workflow_name, version, run_id, user_id, status, inputs, created_at)
     select w.id, w.name, v.version, new.id, new.user_id, new.status, coalesce(new.metadata -> 'inputs', '{}'), new.created_at
     from public.workflows w cross join lateral (
-      -- Most often it is the plan as it is now, which is one comparison.
-      select case when w.plan = new.plan then w.version else (
-        select max(x.version) from public.workflow_versions x where x.workflow_id = w.id and x.plan = new.plan) end
+      select case when new.forked_from is not null then (
+          select e.version from public.workflow_executions e where e.run_id = new.forked_from and e.workflow_id = w.id)
+        when w.plan_hash = hash then w.version else (
+          select max(x.version) from public.workflow_versions x where x.workflow_id = w.id and x.plan_hash = hash) end
       offset 0) as v (version)
     where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
         = coalesce(new.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
@@ -105,6 +118,8 @@ as $$
 declare
   made public.workflows;
 begin
+  -- What two count at the same time would pass the limit.
+  perform pg_advisory_xact_lock(hashtextextended(coalesce(auth.uid()::text, ''), 5360414144));
   if (select count(*) from public.workflows w
       where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
         = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)) >= 1000 then
@@ -161,7 +176,7 @@ end $$;
 
 create trigger workflows_audit after insert or update or delete on public.workflows
   for each row when (pg_trigger_depth() = 0)
-  execute function simplon.audit('workflow', 'workflows', 'name', 'updated_at');
+  execute function simplon.audit('workflow', 'workflows', 'name', 'updated_at', 'plan_hash');
 
 alter table public.workflows enable row level security;
 alter table public.workflows force row level security;
@@ -185,7 +200,8 @@ create policy workflow_executions_read_own on public.workflow_executions for sel
   using ((select auth.uid()) = user_id);
 create policy workflow_executions_service on public.workflow_executions to service_role using (true) with check (true);
 
-revoke all on function simplon.resolve_workflow(), simplon.follow_workflow(), simplon.save_workflow(jsonb),
-  simplon.change_workflow(text, jsonb), simplon.delete_workflow(text) from public, anon, authenticated, service_role;
+revoke all on function simplon.hash_plan(jsonb), simplon.resolve_workflow(), simplon.follow_workflow(),
+  simplon.save_workflow(jsonb), simplon.change_workflow(text, jsonb), simplon.delete_workflow(text)
+  from public, anon, authenticated, service_role;
 grant execute on function simplon.save_workflow(jsonb), simplon.change_workflow(text, jsonb),
   simplon.delete_workflow(text) to authenticated, service_role;

@@ -157,6 +157,8 @@ as $$
 declare
   made uuid;
 begin
+  -- What two count at the same time would pass the limit.
+  perform pg_advisory_xact_lock(hashtextextended(coalesce(auth.uid()::text, ''), 5360414144));
   if (select count(*) from public.agent_schedules s
       where coalesce(s.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
         = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)) >= 100 then

@@ -53,6 +53,7 @@ language plpgsql security definer set search_path = ''
 as $$
 declare
   kind text := 'run.' || new.status;
+  told jsonb;
 begin
   if not exists (
     select from public.agent_webhooks w
@@ -60,16 +61,19 @@ begin
       = coalesce(new.user_id, '00000000-0000-0000-0000-000000000000'::uuid)) then
     return null;
   end if;
-  insert into public.agent_webhook_deliveries (webhook_id, user_id, run_id, event, payload)
-  select w.id, w.user_id, new.id, kind, jsonb_build_object(
+  -- Each webhook gets a copy, in a commit that other runs share: what is larger is asked for by the run's id.
+  told := jsonb_build_object(
     'type', kind, 'timestamp', clock_timestamp(), 'data', jsonb_build_object(
       'run_id', new.id, 'status', new.status, 'attempt', new.attempt, 'agent', new.agent, 'workflow', new.workflow,
-      'project_id', new.project_id, 'parent_id', new.parent_id, 'forked_from', new.forked_from, 'metadata', new.metadata,
+      'project_id', new.project_id, 'parent_id', new.parent_id, 'forked_from', new.forked_from,
+      'metadata', case when octet_length(new.metadata::text) <= 8192 then new.metadata end,
       -- As simplon.park_for_person has left it, whose trigger comes before this one.
-      'reason', (select r.reason from public.agent_runs r where r.id = new.id), 'error', new.error,
-      -- What is larger is asked for by the run's id.
+      'reason', (select r.reason from public.agent_runs r where r.id = new.id),
+      'error', case when octet_length(new.error::text) <= 65536 then new.error end,
       'result', case when octet_length(new.result::text) <= 65536 then new.result end,
-      'created_at', new.created_at, 'completed_at', new.completed_at))
+      'created_at', new.created_at, 'completed_at', new.completed_at));
+  insert into public.agent_webhook_deliveries (webhook_id, user_id, run_id, event, payload)
+  select w.id, w.user_id, new.id, kind, told
   from public.agent_webhooks w
   where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
       = coalesce(new.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
@@ -90,6 +94,8 @@ as $$
 declare
   made uuid;
 begin
+  -- What two count at the same time would pass the limit.
+  perform pg_advisory_xact_lock(hashtextextended(coalesce(auth.uid()::text, ''), 5360414144));
   if (select count(*) from public.agent_webhooks w
       where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
         = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)) >= 10 then

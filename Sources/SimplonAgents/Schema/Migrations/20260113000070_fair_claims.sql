@@ -93,6 +93,8 @@ end $$;
 -- the queue, so it takes both rows together and passes by what somebody has a hand on. So it waits for nobody, and nobody for
 -- it in a circle. Only where there are caps do claims wait for each other, first of all and holding nothing.
 --
+-- Its answer holds the plans of what it took, 16 MiB at most or those of one run: whoever can claim more claims again.
+--
 -- It costs what it takes, however many runs and users wait: from a random place on it looks at the first row of so many lanes
 -- and no more, each found by one descent of an index. With fewer users than that it sees them all. Whatever the statistics say,
 -- the plan is this one: conditions compare the index's columns alone (any other would make a step read the rest of the queue),
@@ -110,6 +112,9 @@ declare
   per_user integer;
   total integer;
   free_slots bigint := slots;
+  free_bytes bigint := 16777216;
+  took bigint;
+  is_full boolean;
   places bigint;
   begins_with_oldest boolean := random() < 0.125;
   below integer := 32768;
@@ -192,11 +197,17 @@ begin
               and q.engine_version <= engine
             order by simplon.lane(q.user_id), q.ready_at limit greatest(0, least(free_slots, s.most, per_user - s.running))
             for update skip locked) y) x),
+      turns as materialized (
+        select r.run_id, r.place, r.most, row_number() over (
+          order by case when begins_with_oldest and r.lane = oldest_lane and r.place = 1 then 0
+            else (r.running + r.place) * r.weight end, r.place) as turn
+        from ready r order by turn limit free_slots),
+      measured as materialized (
+        select t.run_id, t.place, t.most, t.turn, sum(a.size) over (order by t.turn) as bytes
+        from turns t join public.agent_runs a on a.id = t.run_id),
       picked as materialized (
-        select r.run_id, r.place, r.most from ready r
-        order by case when begins_with_oldest and r.lane = oldest_lane and r.place = 1 then 0
-          else (r.running + r.place) * r.weight end, r.place
-        limit free_slots),
+        select m.run_id, m.place, m.most, m.bytes from measured m
+        where m.bytes <= free_bytes or m.turn = 1 and cardinality(chosen) = 0),
       taken as (
         delete from public.agent_task_queue q using picked p where q.run_id = p.run_id),
       held as (
@@ -205,12 +216,15 @@ begin
         from picked p where s.run_id = p.run_id
         returning s.run_id)
       select coalesce(array_agg(h.run_id), '{}'),
+        (select coalesce(max(p.bytes), 0) from picked p), (select count(*) from picked) < (select count(*) from measured),
         (select coalesce(bool_or(p.place = p.most), false) from picked p)
           or (select max(w.ready) >= places or max(w.visited) >= 20 * places from walk w)
-      into got, has_more
+      into got, took, is_full, has_more
       from held h;
       chosen := chosen || got;
-      free_slots := free_slots - cardinality(got);
+      free_bytes := free_bytes - took;
+      -- What does not fit any more is not passed by, lest what is large wait for ever.
+      free_slots := case when is_full then 0 else free_slots - cardinality(got) end;
       begins_with_oldest := false;
       exit when free_slots = 0 or cardinality(got) = 0 or not has_more;
     end loop;

@@ -33,9 +33,10 @@ struct RunCommand: AsyncParsableCommand {
       headers: idempotencyKey.map { ["Idempotency-Key": $0] } ?? [:])
     let run = created["run_id"]?.string ?? ""
     guard follow else {
-      return try server.json ? Print.out(created) : Print.out("run \(run) is \(created["status"]?.string ?? "created")")
+      let words = "run \(run) is \(created["status"]?.string ?? "created")"
+      return try server.json ? Print.out(created) : Print.out(Print.clean(words))
     }
-    if server.json { try Print.out(created) } else { Print.note("run \(run)") }
+    if server.json { try Print.out(created) } else { Print.note("run \(Print.clean(run))") }
     try await RunFollower(client: client, json: server.json).follow(run)
   }
 }

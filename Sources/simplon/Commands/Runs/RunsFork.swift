@@ -47,7 +47,7 @@ struct RunsFork: AsyncParsableCommand {
     body["output"] = try output.map { try JSON(parsing: $0) }
     body["prompt"] = prompt.map(JSON.string)
     let answer = try await server.client().call(.post, "/agent/execute", body: .object(body))
-    let fork = Print.clean(answer["run_id"]?.string ?? "")
-    try server.json ? Print.out(answer) : Print.out("run \(fork) is \(answer["status"]?.string ?? "")")
+    let words = "run \(answer["run_id"]?.string ?? "") is \(answer["status"]?.string ?? "")"
+    try server.json ? Print.out(answer) : Print.out(Print.clean(words))
   }
 }

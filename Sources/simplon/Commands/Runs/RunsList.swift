@@ -21,9 +21,10 @@ struct RunsList: AsyncParsableCommand {
     for run in answer["runs"]?.array ?? [] {
       let what = run["agent"]?.string ?? run["prompt"]?.string ?? ""
       try Print.out(
-        "\(run["run_id"]?.string ?? "")  \(Print.padded(run["status"]?.string ?? "", to: 10))"
-          + "  \(run["created_at"]?.string?.prefix(19) ?? "")  \(Print.clean(String(what.prefix(60))))")
+        Print.clean(
+          "\(run["run_id"]?.string ?? "")  \(Print.padded(run["status"]?.string ?? "", to: 10))"
+            + "  \(run["created_at"]?.string?.prefix(19) ?? "")  \(what.prefix(60))"))
     }
-    if let next = answer["next_cursor"]?.string { Print.note("more: --cursor \(next)") }
+    if let next = answer["next_cursor"]?.string { Print.note("more: --cursor \(Print.clean(next))") }
   }
 }

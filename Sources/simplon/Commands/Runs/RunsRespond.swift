@@ -76,6 +76,6 @@ struct RunsRespond: AsyncParsableCommand {
     body["message"] = message.map(JSON.string)
     body["attempt"] = attempt.map { .integer($0) }
     let found = try await client.call(.post, "/agent/execute", body: .object(body))
-    try server.json ? Print.out(found) : Print.out("run \(target.run) is \(found["status"]?.string ?? "")")
+    try server.json ? Print.out(found) : Print.out("run \(target.run) is \(Print.clean(found["status"]?.string ?? ""))")
   }
 }

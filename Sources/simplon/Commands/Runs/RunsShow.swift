@@ -18,7 +18,7 @@ struct RunsShow: AsyncParsableCommand {
     if messages { query["include_messages"] = "true" }
     let run = try await client.call(.get, "/agent/status", query: query)
     guard !server.json else { return try Print.out(run) }
-    let status = run["status"]?.string ?? ""
+    let status = Print.clean(run["status"]?.string ?? "")
     try Print.out("\(Print.mark(status)) run \(target.run) \(status), attempt \(run["attempt"]?.integer ?? 1)")
     if let origin = run["forked_from"]?.string { try Print.out("  forked from \(Print.clean(origin))") }
     if let parent = run["parent_id"]?.string { try Print.out("  made by \(Print.clean(parent))") }
@@ -27,21 +27,20 @@ struct RunsShow: AsyncParsableCommand {
     }
     for step in try await all("steps", of: run, client) {
       let status = step["status"]?.string ?? ""
-      try Print.out(
-        "  \(Print.mark(status)) \(step["step_id"]?.string ?? "")  \(step["tool"]?.string ?? "")  \(status)")
+      let words = "\(step["step_id"]?.string ?? "")  \(step["tool"]?.string ?? "")  \(status)"
+      try Print.out("  \(Print.mark(status)) \(Print.clean(words))")
       for line in OpenQuestion(step)?.lines(run: target.run) ?? [] { try Print.out("      \(Print.clean(line))") }
     }
     for artifact in try await all("artifacts", of: run, client) {
-      try Print.out(
-        "  artifact \(Print.clean(artifact["path"]?.string ?? ""))  \(artifact["size"]?.integer ?? 0) bytes  \(artifact["url"]?.string ?? "")"
-      )
+      let (path, size) = (artifact["path"]?.string ?? "", artifact["size"]?.integer ?? 0)
+      try Print.out("  " + Print.clean("artifact \(path)  \(size) bytes  \(artifact["url"]?.string ?? "")"))
     }
     for message in messages ? try await all("messages", of: run, client) : [] {
       let content = message["content"]
       let calls = (content?["calls"]?.array ?? []).compactMap { $0["name"]?.string }
       let text = content?["text"]?.string ?? "results"
       try Print.out(
-        "  \(Print.dim((message["role"]?.string ?? "") + ":")) \(Print.clean(text))"
+        "  \(Print.dim(Print.clean(message["role"]?.string ?? "") + ":")) \(Print.clean(text))"
           + (calls.isEmpty ? "" : " → \(Print.clean(calls.joined(separator: ", ")))"))
     }
     if let answer = run["result"]?["answer"]?.string, run["result"]?.object?.count == 1 {

@@ -5,6 +5,6 @@ extension ServerOptions {
   func act(_ action: String, on run: String) async throws {
     let answer = try await client().call(
       .post, "/agent/execute", body: ["action": .string(action), "run_id": .string(run)])
-    try json ? Print.out(answer) : Print.out("run \(run) is \(answer["status"]?.string ?? "")")
+    try json ? Print.out(answer) : Print.out("run \(run) is \(Print.clean(answer["status"]?.string ?? ""))")
   }
 }

@@ -34,8 +34,7 @@ struct SchedulesAdd: AsyncParsableCommand {
     body["every"] = every.map(JSON.string)
     body["time_zone"] = timeZone.map(JSON.string)
     let saved = try await server.client().call(.post, "/api/v1/schedules", body: .object(body))
-    try server.json
-      ? Print.out(saved)
-      : Print.out("schedule \(target.name) is due next at \(saved["next_due"]?.string?.prefix(19) ?? "")")
+    let words = "schedule \(target.name) is due next at \(saved["next_due"]?.string?.prefix(19) ?? "")"
+    try server.json ? Print.out(saved) : Print.out(Print.clean(words))
   }
 }

@@ -15,7 +15,7 @@ struct SchedulesList: AsyncParsableCommand {
       let rhythm = schedule["cron"]?.string ?? "every \(schedule["every"]?.string ?? "")"
       let next = schedule["next_due"]?.string.map { "next \($0.prefix(19))" } ?? "rests"
       let name = Print.padded(schedule["name"]?.string ?? "", to: 24)
-      try Print.out("\(name)  \(Print.padded(Print.clean(rhythm), to: 20))  \(next)")
+      try Print.out(Print.clean("\(name)  \(Print.padded(rhythm, to: 20))  \(next)"))
     }
   }
 }

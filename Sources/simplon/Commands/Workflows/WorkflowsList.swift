@@ -13,8 +13,9 @@ struct WorkflowsList: AsyncParsableCommand {
     guard !server.json else { return try Print.out(answer) }
     for workflow in answer["workflows"]?.array ?? [] {
       try Print.out(
-        "\(Print.padded(workflow["name"]?.string ?? "", to: 24))  version \(workflow["version"]?.integer ?? 1)"
-          + "  \(Print.clean(workflow["description"]?.string ?? ""))")
+        Print.clean(
+          "\(Print.padded(workflow["name"]?.string ?? "", to: 24))  version \(workflow["version"]?.integer ?? 1)"
+            + "  \(workflow["description"]?.string ?? "")"))
     }
   }
 }
