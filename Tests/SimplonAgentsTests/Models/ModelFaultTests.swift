@@ -1,5 +1,6 @@
 import SimplonCore
 import Testing
+import TestSupport
 
 @testable import SimplonAgents
 

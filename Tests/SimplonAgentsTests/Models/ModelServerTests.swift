@@ -82,8 +82,10 @@ import Testing
     try await ModelServer.with(.openai, [["text": "Hi", "faults": [refusal, refusal]]]) { model, requests in
       let error = await #expect(throws: SimplonError.self) { try await model.reply(to: .asking()) { _ in } }
       #expect(error?.code == .modelRequest)
-      #expect(try await model.reply(to: .asking()) { _ in }.isUsageReported)
-      #expect(try await requests().map { $0["body"]?["stream_options"] != nil } == [true, false, true])
+      let reply = try await model.reply(to: .asking()) { _ in }
+      #expect(reply.isUsageReported)
+      let asked = try await requests().map { $0["body"]?["stream_options"] != nil }
+      #expect(asked == [true, false, true])
     }
   }
 

@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test func `names are looked up for the run's owner, after a redirect too`() async throws {
-    let web = try Web(SmallServer.answer("302 Found", "Location: /b"), SmallServer.answer("200 OK"))
+    let web = try Web(CannedServer.answer("302 Found", "Location: /b"), CannedServer.answer("200 OK"))
     let user = UUID()
     #expect(try await web.call([:], user: user).output["status"] == 200)
     #expect(web.owners.all.withLock { $0 } == [user, user])
