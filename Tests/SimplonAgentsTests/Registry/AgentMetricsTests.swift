@@ -73,24 +73,26 @@ struct AgentMetricsTests {
       }
       let ago = "\(thisHour) - interval '3 hours'"
       try await ended(engine, "completed", "\(ago) + interval '30 minutes'", agent: "b")
+      // Workers roll up when they start, so what is looked at is computed without one.
+      try await engine.withWorker { for run in runs { _ = try await engine.follow(run) } }
+      try await engine.database.execute(
+        """
+        update agent_runs set completed_at = \(ago) + interval '5 minutes';
+        update agent_executions e set completed_at = r.completed_at from agent_runs r where r.id = e.run_id;
+        delete from simplon.settings where name = 'metrics_since'
+        """)
+      try await engine.upkeep().rollUpMetrics()
+      #expect(try await figures() == ["a 1", "b 2"])
       try await engine.withWorker {
-        for run in runs { _ = try await engine.follow(run) }
-        try await engine.database.execute(
-          """
-          update agent_runs set completed_at = \(ago) + interval '5 minutes';
-          update agent_executions e set completed_at = r.completed_at from agent_runs r where r.id = e.run_id
-          """)
-        try await engine.upkeep().rollUpMetrics()
-        #expect(try await figures() == ["a 1", "b 2"])
         for run in runs {
           let last = try await engine.follow(run).last?.seq ?? 0
           _ = try await engine.runs.act(.retry, on: run, as: Engine.alice)
           _ = try await engine.follow(run, after: last)
         }
-        try await engine.upkeep().rollUpMetrics()
-        // What else had ended in that hour stays; the hour of nothing else is gone.
-        #expect(try await figures() == ["a 1", "b 1", "b 1"])
       }
+      try await engine.upkeep().rollUpMetrics()
+      // What else had ended in that hour stays; the hour of nothing else is gone.
+      #expect(try await figures() == ["a 1", "b 1", "b 1"])
     }
   }
 

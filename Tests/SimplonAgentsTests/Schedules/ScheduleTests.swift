@@ -164,7 +164,7 @@ import Testing
   @Test(
     arguments: [
       (#"'{"budget": {"deadline": "2099-01-01T00:00:00+23:59"}}'"#, "database.query"),
-      ("jsonb_build_object('metadata', jsonb_build_object('a', repeat('x', 600000)))", "database.constraint"),
+      ("jsonb_build_object('metadata', jsonb_build_object('a', repeat('x', 600000)))", "request.invalid"),
     ])
   func `one that the database refuses is told of it, and the others have their turn`(_ run: String, _ code: String)
     async throws
