@@ -167,7 +167,8 @@ begin
       cost = case e.basis when 'none' then 0 when 'assumed' then c.reserved
         else simplon.cost_of(e.price, e.input, e.cache_read, e.cache_write, e.cache_write_hour, e.output) end,
       settled_at = clock_timestamp()
-    from ended e where c.id = e.id and c.state = 'reserved'
+    -- That is what state says too, but by it all open calls would be read.
+    from ended e where c.id = e.id and c.settled_at is null
     returning c.id, coalesce(c.reserved, c.cost) as amount)
   select coalesce(array_agg(d.id), '{}'), coalesce(bool_or(d.amount is not null), false) into booked, is_priced
   from done d;
@@ -218,7 +219,8 @@ begin
   from jsonb_to_recordset(entries) as e (run_id uuid, epoch integer, next bigint, calls jsonb)
   join simplon.run_state s on s.run_id = e.run_id and s.epoch = e.epoch and s.next_seq = e.next
   cross join lateral jsonb_array_elements(e.calls) as x (ended)
-  join public.agent_model_calls c on c.id = (x.ended ->> 'id')::uuid and c.run_id = e.run_id;
+  -- By its own key: joined, all calls of the run would be read.
+  where e.run_id = (select c.run_id from public.agent_model_calls c where c.id = (x.ended ->> 'id')::uuid);
   booked := simplon.book_model_calls(ends);
   return query
     select c.model, c.basis, c.input, c.cache_read, c.cache_write, c.cache_write_hour, c.output, c.cost
