@@ -117,8 +117,11 @@ class Process:
         if self.popen.poll() is None:
             self.popen.send_signal(number)
 
-    def stop(self, patience: float = 30.0) -> int:
-        """Asks it to end; gives its exit code. One that does not end in time is a failure."""
+    def stop(self, patience: float = 45.0) -> int:
+        """Asks it to end; gives its exit code. One that does not end in time is a failure.
+
+        It has its grace of 20 s and ten more before it drops what still runs, and the machine may be busy.
+        """
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
         try:

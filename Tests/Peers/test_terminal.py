@@ -77,16 +77,12 @@ def test_into_a_pipe_goes_neither_a_colour_nor_a_bar(follow, demo, push):
 def test_names_that_came_past_the_api_steer_no_terminal(stack):
     evil, developer = "\x1b[2J\x1b]0;gone\x07\r\x9b31m", "00000000-0000-4000-8000-000000000001"
     with psycopg.connect(stack.login("supabase_admin"), autocommit=True) as admin:
+        plan = json.dumps({"steps": [{"id": evil, "tool": evil}]})
         (run,) = admin.execute(
-            """insert into public.agent_runs (user_id, prompt, agent, status, completed_at)
-            values (%s, 'x', %s, 'completed', now()) returning id""",
-            (developer, evil),
+            """insert into public.agent_runs (user_id, plan, agent, status, completed_at)
+            values (%s, %s, %s, 'completed', now()) returning id""",
+            (developer, plan, evil),
         ).fetchone()
-        admin.execute(
-            """insert into public.agent_steps (run_id, user_id, attempt, step_id, tool, status, epoch)
-            values (%s, %s, 1, %s, %s, 'completed', 1)""",
-            (run, developer, evil, evil),
-        )
     for words in (["runs", "show", str(run)], ["runs", "list"]):
         found = simplon(*words, "--data", str(stack.data))
         assert found.returncode == 0 and "[2J" in found.stdout and "gone" in found.stdout, found

@@ -109,7 +109,8 @@ package final class Worker: Service {
         // So that no run is said to wait for this one.
         group.addTask { try? await self.renew() }
         group.addTask {
-          try? await Task.sleep(for: self.configuration.grace)
+          guard (try? await Task.sleep(for: self.configuration.grace)) != nil else { return }
+          self.logger.notice("the grace period is over", metadata: ["runs": "\(self.running)"])
           self.tellAll(.handBack)
         }
         while self.running > 0, await !self.calls.take().isEmpty {}
