@@ -17,6 +17,7 @@ struct LedgerStore: Sendable {
   ///   - model: who is asked.
   ///   - tokens: those of the input, about, and the most of the output.
   ///   - unbilled: the step's requests so far that cost nothing, whose reservations end with this one's beginning.
+  /// - Returns: the question.
   static func reservation(
     _ id: UUID, for run: HeldRun, attempt: Int, stepID: String, model: ModelName, tokens: (input: Int, output: Int),
     unbilled: [ModelCallEnd] = []

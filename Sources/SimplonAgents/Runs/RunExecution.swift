@@ -175,16 +175,13 @@ struct RunExecution: Sendable {
 
   /// What can be reserved in the write that begins these steps: the question among them.
   private func reservation(for starts: [StepStart]) -> EarlyReservation? {
-    for start in starts {
-      guard let request = start.request, let model = models.likely(claim.model.flatMap(ModelName.init)) else { continue }
-      let id = UUID()
-      return EarlyReservation(
-        id: id, model: model,
-        request: LedgerStore.reservation(
-          id, for: claim.held, attempt: claim.attempt, stepID: start.step.id, model: model, tokens: request.reckonedTokens),
-        caps: caps.json)
-    }
-    return nil
+    guard let start = starts.first(where: { $0.request != nil }), let tokens = start.request?.reckonedTokens,
+      let model = models.likely(claim.model.flatMap(ModelName.init))
+    else { return nil }
+    let id = UUID()
+    let request = LedgerStore.reservation(
+      id, for: claim.held, attempt: claim.attempt, stepID: start.step.id, model: model, tokens: tokens)
+    return EarlyReservation(id: id, model: model, request: request, caps: caps.json)
   }
 
   /// Waits until a person has responded to an open question, or its time is over, while other steps are at work.

@@ -10,7 +10,8 @@ package struct SchemaStatement: Hashable, Sendable {
   package var lock: String?
   /// Whether it is committed by itself, before all others, because PostgreSQL wants it so.
   package var isApart = false
-  /// An SQL condition that is true when the rows that are there do not let it through. It is made of words of the
-  /// database to change alone, as it is asked before anybody has agreed to anything.
+  /// An SQL condition that is true when the rows that are there do not let it through.
+  ///
+  /// It is made of words of the database to change alone, as it is asked before anybody has agreed to anything.
   var obstacle: String?
 }

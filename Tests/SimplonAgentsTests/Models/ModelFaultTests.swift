@@ -1,6 +1,6 @@
 import SimplonCore
-import Testing
 import TestSupport
+import Testing
 
 @testable import SimplonAgents
 
