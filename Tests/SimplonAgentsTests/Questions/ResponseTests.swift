@@ -17,26 +17,6 @@ struct ResponseTests {
   ]
   private static let approve: JSON = ["step_id": "order", "decision": "approve"]
 
-  private func respond(
-    _ response: JSON, to run: UUID, _ engine: Engine, as caller: Principal = Engine.alice
-  ) async throws -> String {
-    try await engine.runs.respond(RunResponse(json: response), to: run, as: caller)
-  }
-
-  private func refusal(
-    _ response: JSON, to run: UUID, _ engine: Engine, as caller: Principal = Engine.alice
-  ) async -> SimplonError.Code? {
-    let error = await #expect(throws: SimplonError.self) {
-      try await respond(response, to: run, engine, as: caller)
-    }
-    return error?.code
-  }
-
-  private func step(_ id: String, of run: UUID, _ engine: Engine) async throws -> JSON {
-    let steps = try await engine.status(run, lists: [.steps])["steps"]?["items"]?.array ?? []
-    return try #require(steps.first { $0["step_id"]?.string == id })
-  }
-
   private func isParked(_ event: StoredEvent) -> Bool {
     event.kind == "status" && event.payload.contains("\"waiting\"")
   }
@@ -86,10 +66,10 @@ struct ResponseTests {
       try await engine.withWorker {
         let run = try await parked([["id": "order", "tool": "noop", "approval": true]], engine)
         let said: JSON = ["step_id": "order", "decision": "approve", "attempt": 2]
-        #expect(await refusal(said, to: run, engine) == .runState)
-        _ = try await respond(["step_id": "order", "decision": "approve", "attempt": 1], to: run, engine)
+        #expect(await engine.refusal(said, to: run) == .runState)
+        _ = try await engine.respond(["step_id": "order", "decision": "approve", "attempt": 1], to: run)
         _ = try await engine.follow(run)
-        let response = try await step("order", of: run, engine)["response"]
+        let response = try await engine.step("order", of: run)["response"]
         #expect(response?["decision"] == "approve" && response?["attempt"] == nil)
       }
     }
@@ -104,19 +84,19 @@ struct ResponseTests {
         #expect(found["reason"]?["details"]?["step_id"] == "order")
         #expect(found["reason"]?["details"]?["expires_at"]?.string != nil)
         #expect(try await JSON(parsing: engine.runs.why(run, as: Engine.alice)) == found["reason"])
-        let asked = try await step("order", of: run, engine)
+        let asked = try await engine.step("order", of: run)
         #expect(asked["status"] == "waiting" && asked["effect"] == "intent" && asked["input"] == ["n": 1])
         #expect(asked["expires_at"]?.string != nil && asked["response"] == .null)
 
-        #expect(await refusal(Self.approve, to: run, engine, as: Engine.bob) == .runNotFound)
-        #expect(await refusal(["step_id": "nothing", "decision": "deny"], to: run, engine) == .runState)
-        #expect(await refusal(["step_id": "order", "answer": "yes"], to: run, engine) == .requestInvalid)
-        #expect(try await respond(Self.approve, to: run, engine) == "queued")
+        #expect(await engine.refusal(Self.approve, to: run, as: Engine.bob) == .runNotFound)
+        #expect(await engine.refusal(["step_id": "nothing", "decision": "deny"], to: run) == .runState)
+        #expect(await engine.refusal(["step_id": "order", "answer": "yes"], to: run) == .requestInvalid)
+        #expect(try await engine.respond(Self.approve, to: run) == "queued")
         let events = try await engine.follow(run)
         #expect(try await engine.status(run)["status"] == "completed")
-        #expect(await refusal(Self.approve, to: run, engine) == .runState)
+        #expect(await engine.refusal(Self.approve, to: run) == .runState)
 
-        let done = try await step("order", of: run, engine)
+        let done = try await engine.step("order", of: run)
         #expect(done["response"]?["decision"] == "approve" && done["response"]?["role"] == "authenticated")
         #expect(done["response"]?["by"]?.string.flatMap { UUID(uuidString: $0) } == Engine.alice.subject)
         #expect(done["response"]?["at"]?.string != nil && done["expires_at"] == .null)
@@ -134,11 +114,11 @@ struct ResponseTests {
     try await Engine.with { engine in
       try await engine.withWorker {
         let run = try await parked([Self.question], engine)
-        #expect(await refusal(["step_id": "who", "answer": "Bob"], to: run, engine) == .requestInvalid)
-        #expect(await refusal(["step_id": "who", "decision": "approve"], to: run, engine) == .requestInvalid)
-        _ = try await respond(["step_id": "who", "answer": "Eve"], to: run, engine, as: Engine.service)
+        #expect(await engine.refusal(["step_id": "who", "answer": "Bob"], to: run) == .requestInvalid)
+        #expect(await engine.refusal(["step_id": "who", "decision": "approve"], to: run) == .requestInvalid)
+        _ = try await engine.respond(["step_id": "who", "answer": "Eve"], to: run, as: Engine.service)
         _ = try await engine.follow(run)
-        let done = try await step("who", of: run, engine)
+        let done = try await engine.step("who", of: run)
         #expect(done["output"] == ["answer": "Eve", "by": nil] && done["status"] == "completed")
         #expect(done["response"]?["role"] == "service_role")
       }
@@ -153,7 +133,7 @@ struct ResponseTests {
           for decision in ["approve", "deny", "approve", "deny"] as [JSON] {
             group.addTask {
               do {
-                return try await respond(["step_id": "order", "decision": decision], to: run, engine)
+                return try await engine.respond(["step_id": "order", "decision": decision], to: run)
               } catch { return (error as? SimplonError)?.code.rawValue ?? "\(error)" }
             }
           }
@@ -175,11 +155,11 @@ struct ResponseTests {
         let run = try await engine.withWorker { try await parked(steps, engine) }
         try await engine.database.execute("update agent_steps set retry_at = now() - interval '1 second'")
         // Nobody has looked yet, and still it is too late.
-        #expect(await refusal(response, to: run, engine) == .runState)
+        #expect(await engine.refusal(response, to: run) == .runState)
         try await engine.database.execute("update agent_task_queue set ready_at = now()")
         try await engine.withWorker { _ = try await engine.follow(run) }
         #expect(try await engine.status(run)["error"]?["code"] == code)
-        #expect(await refusal(response, to: run, engine) == .runState)
+        #expect(await engine.refusal(response, to: run) == .runState)
       }
     }
   }
@@ -199,8 +179,8 @@ struct ResponseTests {
       var held = try await Held([Self.order, Self.other], engine)
       let why = try await JSON(parsing: engine.runs.why(held.run, as: Engine.alice))
       #expect(why["details"]?["steps_waiting_for_a_person"] == ["order"])
-      #expect(try await respond(Self.approve, to: held.run, engine) == "running")
-      #expect(await refusal(Self.approve, to: held.run, engine) == .runState)
+      #expect(try await engine.respond(Self.approve, to: held.run) == "running")
+      #expect(await engine.refusal(Self.approve, to: held.run) == .runState)
       let heard = try await engine.heldRuns.responses(of: held.run, attempt: 1)
       #expect(heard["order"]?.isApproval == true)
       // The worker has not looked, and puts the run aside: it is queued in the same commit.
@@ -221,7 +201,7 @@ struct ResponseTests {
       let run = try await engine.create(steps)
       try await engine.withWorker {
         try await engine.wait(for: run) { $0.kind == "step" && $0.payload.contains("\"long\"") }
-        #expect(try await respond(Self.approve, to: run, engine) == "running")
+        #expect(try await engine.respond(Self.approve, to: run) == "running")
         try await engine.wait(for: run) {
           $0.kind == "step" && $0.payload.contains("\"order\"") && $0.payload.contains("\"completed\"")
         }
@@ -233,7 +213,7 @@ struct ResponseTests {
   @Test func `a worker that dies keeps nobody from being heard, and nobody is asked twice`() async throws {
     try await Engine.with { engine in
       let held = try await Held([Self.order, Self.other], engine)
-      _ = try await respond(Self.approve, to: held.run, engine)
+      _ = try await engine.respond(Self.approve, to: held.run)
       try await engine.database.execute("update simplon.run_state set lease_until = now() - interval '1 second'")
       #expect(try await engine.queue.recover() == [held.run])
       try await engine.withWorker { _ = try await engine.follow(held.run) }
@@ -247,20 +227,20 @@ struct ResponseTests {
     try await Engine.with { engine in
       try await engine.withWorker {
         let run = try await parked([Self.order], engine)
-        _ = try await respond(["step_id": "order", "decision": "deny", "message": "no"], to: run, engine)
+        _ = try await engine.respond(["step_id": "order", "decision": "deny", "message": "no"], to: run)
         _ = try await engine.follow(run)
         #expect(try await engine.status(run)["error"]?["code"] == "tool.denied")
         let last = try #require(try await engine.events(of: run).last).seq
         _ = try await engine.runs.act(.resume, on: run, as: Engine.alice)
         try await engine.wait(for: run, after: last, until: isParked)
-        #expect(try await step("order", of: run, engine)["response"] == .null)
+        #expect(try await engine.step("order", of: run)["response"] == .null)
         _ = try await engine.runs.act(.stop, on: run, as: Engine.alice)
-        #expect(await refusal(Self.approve, to: run, engine) == .runState)
+        #expect(await engine.refusal(Self.approve, to: run) == .runState)
         #expect(try await engine.database.execute("select count(*) from agent_task_queue") == ["0"])
         let stopped = try #require(try await engine.events(of: run).last).seq
         _ = try await engine.runs.act(.retry, on: run, as: Engine.alice)
         try await engine.wait(for: run, after: stopped, until: isParked)
-        #expect(try await respond(Self.approve, to: run, engine) == "queued")
+        #expect(try await engine.respond(Self.approve, to: run) == "queued")
       }
     }
   }

@@ -20,26 +20,6 @@ struct UnknownEffectTests {
     "step_id": "post", "decision": "happened", "output": ["id": 7], "message": "seen",
   ]
 
-  private func respond(
-    _ response: JSON, to run: UUID, _ engine: Engine, as caller: Principal = Engine.alice
-  ) async throws -> String {
-    try await engine.runs.respond(RunResponse(json: response), to: run, as: caller)
-  }
-
-  private func refusal(
-    _ response: JSON, to run: UUID, _ engine: Engine, as caller: Principal = Engine.alice
-  ) async -> SimplonError.Code? {
-    let error = await #expect(throws: SimplonError.self) {
-      try await respond(response, to: run, engine, as: caller)
-    }
-    return error?.code
-  }
-
-  private func step(_ id: String, of run: UUID, _ engine: Engine) async throws -> JSON {
-    let steps = try await engine.status(run, lists: [.steps])["steps"]?["items"]?.array ?? []
-    return try #require(steps.first { $0["step_id"]?.string == id })
-  }
-
   private func rests(_ event: StoredEvent) -> Bool {
     event.kind == "done" || event.kind == "status" && event.payload.contains("\"waiting\"")
   }
@@ -101,14 +81,14 @@ struct UnknownEffectTests {
       // Also what a person was asked about already is asked again.
       for _ in 0..<2 {
         try await end(run, by: deadline, engine)
-        let ended = try await step("post", of: run, engine)
+        let ended = try await engine.step("post", of: run)
         #expect(ended["status"] == "cancelled")
         try await resume(run, engine)
-        let resumed = try await step("post", of: run, engine)
+        let resumed = try await engine.step("post", of: run)
         #expect(resumed["status"] == "running" && resumed["effect"] == ended["effect"])
         try await goOn(run, engine)
         #expect(try await engine.status(run)["reason"]?["code"] == "run.unknown_effect")
-        let asked = try await step("post", of: run, engine)
+        let asked = try await engine.step("post", of: run)
         #expect(asked["status"] == "waiting" && asked["effect"] == "unknown")
       }
     }
@@ -171,9 +151,9 @@ struct UnknownEffectTests {
       let hint = try await engine.status(run)["reason"]?["hint"]?.string
       #expect(hint?.contains("--step post --happened") == true)
       let last = try await engine.logs.start(of: run).lastSeq
-      #expect(try await respond(Self.happened, to: run, engine) == "queued")
-      #expect(await refusal(Self.happened, to: run, engine) == .runState)
-      let done = try await step("post", of: run, engine)
+      #expect(try await engine.respond(Self.happened, to: run) == "queued")
+      #expect(await engine.refusal(Self.happened, to: run) == .runState)
+      let done = try await engine.step("post", of: run)
       #expect(done["status"] == "completed" && done["effect"] == "settled" && done["output"] == ["id": 7])
       #expect(done["error"] == .null && done["completed_at"]?.string != nil)
       let said = done["response"]
@@ -183,7 +163,7 @@ struct UnknownEffectTests {
 
       let events = try await engine.withWorker { try await engine.follow(run, after: last) }
       #expect(try await engine.status(run)["status"] == "completed")
-      #expect(try await step("then", of: run, engine)["output"] == ["got": ["id": 7]])
+      #expect(try await engine.step("then", of: run)["output"] == ["got": ["id": 7]])
       #expect(events.map(\.seq) == Array(last + 1...last + Int64(events.count)))
       let told = try events.prefix(2).map { ($0.kind, try JSON(parsing: $0.payload)) }
       #expect(told.map(\.0) == ["step", "status"])
@@ -198,10 +178,10 @@ struct UnknownEffectTests {
   @Test func `what is not said to have given anything gave null`() async throws {
     try await Engine.with { engine in
       let run = try await asked([Self.post], engine)
-      _ = try await respond(["step_id": "post", "decision": "happened"], to: run, engine)
+      _ = try await engine.respond(["step_id": "post", "decision": "happened"], to: run)
       try await goOn(run, engine)
       #expect(try await engine.status(run)["status"] == "completed")
-      #expect(try await step("post", of: run, engine)["output"] == .null)
+      #expect(try await engine.step("post", of: run)["output"] == .null)
     }
   }
 
@@ -209,9 +189,9 @@ struct UnknownEffectTests {
     try await Engine.with { engine in
       let run = try await asked([Self.post], engine)
       let again: JSON = ["step_id": "post", "decision": "again"]
-      #expect(try await respond(again, to: run, engine) == "queued")
-      #expect(await refusal(again, to: run, engine) == .runState)
-      let waits = try await step("post", of: run, engine)
+      #expect(try await engine.respond(again, to: run) == "queued")
+      #expect(await engine.refusal(again, to: run) == .runState)
+      let waits = try await engine.step("post", of: run)
       #expect(waits["status"] == "pending" && waits["effect"] == "none" && waits["response"]?["decision"] == "again")
       // It is begun, and lost once more: then nobody has said anything yet.
       let claim = try #require(try await engine.queue.claim(worker: UUID(), lease: .seconds(60), slots: 1).first)
@@ -226,7 +206,7 @@ struct UnknownEffectTests {
       try await lose(run, engine)
       try await goOn(run, engine)
       #expect(try await engine.status(run)["reason"]?["code"] == "run.unknown_effect")
-      #expect(try await respond(again, to: run, engine) == "queued")
+      #expect(try await engine.respond(again, to: run) == "queued")
       try await goOn(run, engine)
       #expect(try await engine.status(run)["error"]?["code"] == "tool.egress")
     }
@@ -235,14 +215,14 @@ struct UnknownEffectTests {
   @Test func `what is said of a call does not answer a question, nor the other way round`() async throws {
     try await Engine.with { engine in
       let run = try await asked([Self.post], engine)
-      #expect(await refusal(Self.happened, to: run, engine, as: Engine.bob) == .runNotFound)
+      #expect(await engine.refusal(Self.happened, to: run, as: Engine.bob) == .runNotFound)
       for (name, value) in [("decision", "approve"), ("decision", "deny"), ("answer", "yes")] as [(String, JSON)] {
         let wrong: JSON = ["step_id": "post", name: value]
-        #expect(await refusal(wrong, to: run, engine) == .requestInvalid)
+        #expect(await engine.refusal(wrong, to: run) == .requestInvalid)
       }
-      #expect(await refusal(["step_id": "post", "decision": "again", "attempt": 2], to: run, engine) == .runState)
+      #expect(await engine.refusal(["step_id": "post", "decision": "again", "attempt": 2], to: run) == .runState)
       _ = try await engine.runs.act(.stop, on: run, as: Engine.alice)
-      #expect(await refusal(Self.happened, to: run, engine) == .runState)
+      #expect(await engine.refusal(Self.happened, to: run) == .runState)
 
       let other = try await engine.create([
         ["id": "order", "tool": "noop", "approval": true], ["id": "who", "tool": "ask", "with": ["question": "Who?"]],
@@ -250,7 +230,7 @@ struct UnknownEffectTests {
       try await goOn(other, engine)
       for (id, decision) in [("order", "happened"), ("order", "again"), ("who", "happened")] {
         let said: JSON = ["step_id": .string(id), "decision": .string(decision)]
-        #expect(await refusal(said, to: other, engine) == .requestInvalid)
+        #expect(await engine.refusal(said, to: other) == .requestInvalid)
       }
     }
   }
@@ -258,16 +238,16 @@ struct UnknownEffectTests {
   @Test func `of two unknown calls each is asked about, and nothing said is written over`() async throws {
     try await Engine.with { engine in
       let run = try await asked([Self.post, Self.request("second", "PATCH")], engine)
-      #expect(try await respond(Self.happened, to: run, engine) == "queued")
+      #expect(try await engine.respond(Self.happened, to: run) == "queued")
       let second: JSON = ["step_id": "second", "decision": "happened"]
       let claims = try await engine.queue.claim(worker: UUID(), lease: .seconds(60), slots: 1)
       #expect(claims.map(\.held.id) == [run])
-      #expect(await refusal(second, to: run, engine) == .runState)
+      #expect(await engine.refusal(second, to: run) == .runState)
       try await lose(run, engine)
       try await goOn(run, engine)
       let reason = try await engine.status(run)["reason"]
       #expect(reason?["code"] == "run.unknown_effect" && reason?["details"]?["steps"] == ["second"])
-      #expect(try await respond(second, to: run, engine) == "queued")
+      #expect(try await engine.respond(second, to: run) == "queued")
       try await goOn(run, engine)
       #expect(try await engine.status(run)["status"] == "completed")
     }
