@@ -121,7 +121,7 @@ actor Settler {
       do {
         let written = try await store.write(open.map(\.entry))
         open = open.filter { waiter in
-          guard let next = written[waiter.entry.run.id], next == waiter.entry.next else { return true }
+          guard let next = written[waiter.entry.run.id] else { return true }
           waiter.continuation.resume(returning: next)
           return false
         }
