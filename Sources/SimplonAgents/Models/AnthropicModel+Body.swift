@@ -18,7 +18,7 @@ extension AnthropicModel {
   /// Four places are marked for the cache: the last tool, the instructions, and the ends of the user's last two messages,
   /// so that the end which the request before has marked is marked again. (The vendor looks for what it has cached up to
   /// 20 blocks before a mark; one turn with many calls is longer.)
-  func body(_ request: ModelRequest) -> [UInt8] {
+  package func body(_ request: ModelRequest) -> [UInt8] {
     var messages = messages(request)
     let thinking = thinking(request, messages)
     if thinking == nil { Self.removeThoughts(&messages) }

@@ -1,10 +1,13 @@
 import SimplonCore
 
 extension ChatCompletionsModel {
+  /// The body of a request that asks for the usage in the stream.
+  package func body(_ request: ModelRequest) -> [UInt8] { body(request, asksForUsage: true) }
+
   /// The body of a request: what stays the same within a run comes first, and the transcript last.
   ///
   /// Servers of this dialect find by themselves what they have in their caches, by the beginning of tools and messages.
-  func body(_ request: ModelRequest, asksForUsage: Bool = true) -> [UInt8] {
+  func body(_ request: ModelRequest, asksForUsage: Bool) -> [UInt8] {
     var body = OrderedBody()
     body.add("model", .string(name.model))
     body.add(configuration.limitField.rawValue, .integer(request.maximumOutputTokens))

@@ -58,9 +58,10 @@ package final class ChatCompletionsModel: Model {
   ) async throws(SimplonError) -> ModelReply {
     var reading = Reading(model: name, after: request.messages, hiding: configuration.key, onText: onText)
     let asksForUsage = self.asksForUsage.withLock { $0 }
-    var answer = try await post(body(request, asksForUsage: asksForUsage), &reading)
+    let body = asksForUsage ? request.prepared(for: name) ?? body(request) : body(request, asksForUsage: false)
+    var answer = try await post(body, &reading)
     if asksForUsage, Self.refusesUsage(answer) {
-      answer = try await post(body(request, asksForUsage: false), &reading)
+      answer = try await post(self.body(request, asksForUsage: false), &reading)
       if answer.isGood { self.asksForUsage.withLock { $0 = false } }
     }
     guard answer.isGood else { throw VendorError.chatCompletions(answer, hiding: configuration.key) }

@@ -9,6 +9,9 @@ package protocol Model: Sendable {
   /// How it is configured and shown: `vendor/name`, such as `anthropic/claude-sonnet-4-5`.
   var name: ModelName { get }
 
+  /// The bytes that a request is sent as.
+  func body(_ request: ModelRequest) -> [UInt8]
+
   /// Sends a request and reads the streamed reply to its end.
   ///
   /// A cancelled task closes the connection; the error is then `run.interrupted`, which says nothing about the model.

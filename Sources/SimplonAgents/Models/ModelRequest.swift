@@ -20,12 +20,15 @@ package struct ModelRequest: Sendable {
     package let summary: String
     /// JSON Schema of its input, an object.
     package let inputSchema: JSON
+    /// Bytes of all of it.
+    let size: Int
 
     /// Makes a tool.
     package init(name: String, summary: String, inputSchema: JSON) {
       self.name = name
       self.summary = summary
       self.inputSchema = inputSchema
+      size = name.utf8.count + summary.utf8.count + inputSchema.utf8.count
     }
   }
 
@@ -43,6 +46,8 @@ package struct ModelRequest: Sendable {
   ///
   /// Nil: it does not think. A model that thinks cannot be made to call a tool: ``ToolChoice/tool(_:)`` is then a wish.
   package var thinkingTokens: Int?
+  /// Its bytes as that model sends it, made while there was time; see ``ModelRouter/prepared(_:for:)``.
+  var prepared: (model: ModelName, body: [UInt8])?
 
   /// Makes a request.
   package init(system: String, tools: [Tool], messages: [ModelMessage], maximumOutputTokens: Int) {
@@ -51,6 +56,11 @@ package struct ModelRequest: Sendable {
     self.messages = messages
     self.maximumOutputTokens = maximumOutputTokens
   }
+}
+
+extension ModelRequest {
+  /// The bytes that were made for that model.
+  func prepared(for name: ModelName) -> [UInt8]? { prepared?.model == name ? prepared?.body : nil }
 }
 
 /// One message of a transcript.

@@ -39,6 +39,13 @@ package final class ModelRouter: Sendable {
     }
   }
 
+  /// The request with its bytes as that model sends it: what takes time when a transcript is long.
+  func prepared(_ request: ModelRequest, for name: ModelName) -> ModelRequest {
+    var request = request
+    request.prepared = models.first { $0.name == name }.map { (name, $0.body(request)) }
+    return request
+  }
+
   /// The reply of the first model that gives one.
   ///
   /// - Parameters:

@@ -71,7 +71,6 @@ extension ModelRequest {
   /// One takes three to four bytes of what people and programs write, and fewer of text like base64: then the usage is
   /// above what was reserved. It is booked as it is, and the next question finds a cap that was passed.
   var reckonedInputTokens: Int {
-    let tools = tools.reduce(0) { $0 + $1.name.utf8.count + $1.summary.utf8.count + $1.inputSchema.utf8.count }
-    return (system.utf8.count + tools + messages.reduce(0) { $0 + $1.size } + 2) / 3
+    (system.utf8.count + tools.reduce(0) { $0 + $1.size } + messages.reduce(0) { $0 + $1.size } + 2) / 3
   }
 }

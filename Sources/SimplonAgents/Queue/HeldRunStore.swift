@@ -69,8 +69,8 @@ struct HeldRunStore: Sendable {
         from simplon.settle_model_calls(\(JSON.array(bills)))
         """)
     }
-    // Alone and with nothing to settle, as rows of spending are then locked in one order by all.
-    let reservation = batch.count == 1 && bills.isEmpty ? batch[0].turn.reservation : nil
+    // Alone, as rows of spending are then locked in one order by all.
+    let reservation = batch.count == 1 ? batch[0].turn.reservation : nil
     if let reservation {
       queries.append("select simplon.reserve_with_step(\(reservation.request), \(reservation.caps))")
     }
@@ -81,7 +81,7 @@ struct HeldRunStore: Sendable {
       written[run] = next
     }
     if !bills.isEmpty { ModelMetrics.count(answers[1]) }
-    if let reservation, try answers[1].first?.decode(Bool.self) == true { reservation.made() }
+    if let reservation, try answers[answers.count - 1].first?.decode(Bool.self) == true { reservation.made() }
     return written
   }
 

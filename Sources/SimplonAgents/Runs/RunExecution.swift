@@ -12,6 +12,8 @@ struct RunExecution: Sendable {
   enum Signal: Sendable {
     case input(RunMachine.Input)
     case linesDue
+    /// What was held back until quick calls are over is to be written now.
+    case writeDue
     /// The lease is lost or the run was stopped: drop everything.
     case lost
     /// The grace period is over: end the steps and give the run back.
@@ -20,6 +22,8 @@ struct RunExecution: Sendable {
 
   /// How often a run that goes on looks for what was said to its questions.
   private static let pause = Duration.seconds(1)
+  /// How long what a model has said waits for the calls that it made: about what the commit takes that this saves.
+  private static let patience = Duration.milliseconds(3)
 
   let claim: ClaimedRun
   let lease: Lease
@@ -105,14 +109,71 @@ struct RunExecution: Sendable {
       var turn = machine.turn()
       var isHandedBack = false
       var isListening = false
+
+      func begin(_ start: StepStart) {
+        let files =
+          start.step.declaration.usesFiles
+          ? machine.files(before: start.step.id) : RunFiles(steps: [], replaces: { _, _ in false })
+        let hashes = machine.layerHashes
+        let reservation = start.request == nil ? nil : turn.reservation
+        group.addTask {
+          let begun = ContinuousClock.now
+          let input = await perform(
+            start, files, layers: layers, hashes: hashes, journal: journal, reservation: reservation)
+          // A run that the step waits for counts by itself.
+          if start.step.tool != RunTool.declaration.name {
+            use.add(stepOf: claim.userID, took: ContinuousClock.now - begun, tokens: input?.tokens ?? 0)
+          }
+          inbox.post(input.map { .input($0) } ?? .lost)
+        }
+      }
+
+      /// Waits until something has happened, and gives what the machine makes of it.
+      func next() async throws -> (turn: RunTurn, isWriteDue: Bool) {
+        let signals = await inbox.take()
+        guard !signals.isEmpty else { throw CancellationError() }
+        var inputs = [RunMachine.Input]()
+        var isWriteDue = false
+        for signal in signals {
+          switch signal {
+          case .input(let input):
+            if case .responded = input { isListening = false }
+            inputs.append(input)
+          case .linesDue: break
+          case .writeDue: isWriteDue = true
+          case .lost: throw CancellationError()
+          case .handBack:
+            // What has ended is written first, and nothing more is begun.
+            isHandedBack = true
+            inputs.append(.drain)
+          }
+        }
+        return (inputs.isEmpty ? RunTurn() : machine.turn(after: inputs), isWriteDue)
+      }
+
       while true {
+        // What a model calls for and leaves no trace begins at once, and is written with its answer when it is quick.
+        let early = turn.calls.isEmpty ? [] : turn.starts.filter(\.leavesNoTrace)
+        if !early.isEmpty {
+          for start in early { begin(start) }
+          turn.starts.removeAll(where: \.leavesNoTrace)
+          let isAlone = turn.starts.isEmpty
+          group.addTask {
+            try? await Task.sleep(for: Self.patience)
+            inbox.post(.writeDue)
+          }
+          while isAlone, !machine.working.isDisjoint(with: early.map(\.step.id)) {
+            let more = try await next()
+            turn.add(more.turn)
+            if more.isWriteDue || isHandedBack { break }
+          }
+        }
         if let outcome = turn.outcome, outcome.isFinal {
           turn.conclude(claim, with: await collectArtifacts(machine, layers))
         }
         if let outcome = turn.outcome { turn.events += outcome.events }
         if !turn.isEmpty {
-          turn.reservation = reservation(for: turn.starts)
-          try await journal.write(turn)
+          try await write(&turn, journal)
         } else if let wait = try await journal.flush() {
           group.addTask {
             try? await Task.sleep(for: wait)
@@ -121,23 +182,7 @@ struct RunExecution: Sendable {
         }
         isReleased = turn.outcome?.releases == true
         if isReleased || isHandedBack { return }
-        for start in turn.starts {
-          let files =
-            start.step.declaration.usesFiles
-            ? machine.files(before: start.step.id) : RunFiles(steps: [], replaces: { _, _ in false })
-          let hashes = machine.layerHashes
-          let reservation = start.request == nil ? nil : turn.reservation
-          group.addTask {
-            let begun = ContinuousClock.now
-            let input = await perform(
-              start, files, layers: layers, hashes: hashes, journal: journal, reservation: reservation)
-            // A run that the step waits for counts by itself.
-            if start.step.tool != RunTool.declaration.name {
-              use.add(stepOf: claim.userID, took: ContinuousClock.now - begun, tokens: input?.tokens ?? 0)
-            }
-            inbox.post(input.map { .input($0) } ?? .lost)
-          }
-        }
+        for start in turn.starts { begin(start) }
         for wait in turn.waits {
           group.addTask {
             try? await Task.sleep(for: wait.delay)
@@ -148,23 +193,7 @@ struct RunExecution: Sendable {
           isListening = true
           group.addTask { await listen() }
         }
-        let signals = await inbox.take()
-        guard !signals.isEmpty else { throw CancellationError() }
-        var inputs = [RunMachine.Input]()
-        for signal in signals {
-          switch signal {
-          case .input(let input):
-            if case .responded = input { isListening = false }
-            inputs.append(input)
-          case .linesDue: break
-          case .lost: throw CancellationError()
-          case .handBack:
-            // What has ended is written first, and nothing more is begun.
-            isHandedBack = true
-            inputs.append(.drain)
-          }
-        }
-        turn = inputs.isEmpty ? RunTurn() : machine.turn(after: inputs)
+        turn = try await next().turn
       }
     }
     // A run that this one waits for may have ended while it was still held.
@@ -173,15 +202,19 @@ struct RunExecution: Sendable {
     if !isReleased { try await journal.write(RunTurn(ending: .queued)) }
   }
 
-  /// What can be reserved in the write that begins these steps: the question among them.
-  private func reservation(for starts: [StepStart]) -> EarlyReservation? {
-    guard let start = starts.first(where: { $0.request != nil }), let tokens = start.request?.reckonedTokens,
+  /// Writes the turn. A question that it begins is reserved with it, and made ready meanwhile.
+  private func write(_ turn: inout RunTurn, _ journal: RunJournal) async throws {
+    guard let index = turn.starts.firstIndex(where: { $0.request != nil }), let request = turn.starts[index].request,
       let model = models.likely(claim.model.flatMap(ModelName.init))
-    else { return nil }
+    else { return try await journal.write(turn) }
     let id = UUID()
-    let request = LedgerStore.reservation(
-      id, for: claim.held, attempt: claim.attempt, stepID: start.step.id, model: model, tokens: tokens)
-    return EarlyReservation(id: id, model: model, request: request, caps: caps.json)
+    let reservation = LedgerStore.reservation(
+      id, for: claim.held, attempt: claim.attempt, stepID: turn.starts[index].step.id, model: model,
+      tokens: request.reckonedTokens)
+    turn.reservation = EarlyReservation(id: id, model: model, request: reservation, caps: caps.json)
+    async let prepared = models.prepared(request, for: model)
+    try await journal.write(turn)
+    turn.starts[index].request = await prepared
   }
 
   /// Waits until a person has responded to an open question, or its time is over, while other steps are at work.

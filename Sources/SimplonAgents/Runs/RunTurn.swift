@@ -26,16 +26,33 @@ struct RunTurn: Sendable {
     guard let index = rows.lastIndex(where: { $0.step.id == row.step.id }) else { return rows.append(row) }
     var row = row
     row.input = row.input ?? rows[index].input
+    row.isBegun = rows[index].isBegun || rows[index].status == .running
     rows[index] = row
+  }
+
+  /// Adds the turn that came next, for one write of both.
+  mutating func add(_ next: RunTurn) {
+    lines += next.lines
+    for row in next.rows { put(row) }
+    events += next.events
+    artifacts += next.artifacts
+    messages += next.messages
+    calls += next.calls
+    outcome = next.outcome ?? outcome
+    starts += next.starts
+    waits += next.waits
   }
 }
 
-/// A step to begin once its dispatch has been committed.
+/// A step to begin once its dispatch has been committed, or before, if it leaves no trace.
 struct StepStart: Sendable {
   let step: Plan.Step
   let input: JSON
   /// What to ask the model, when the step asks one.
-  let request: ModelRequest?
+  var request: ModelRequest?
+
+  /// Whether nothing is left of the call but its output, so that whoever comes after a crash need not know of it.
+  var leavesNoTrace: Bool { request == nil && !step.declaration.usesFiles && step.effect == .pure }
 }
 
 /// What becomes of the run with a turn's write.
@@ -100,6 +117,8 @@ struct StepRow: Sendable {
   /// The step's place in the run, from 1.
   var position = 0
   let status: StepStatus
+  /// Whether the same write has begun it.
+  var isBegun = false
   var effect = "none"
   var input: JSON?
   var output: JSON?
@@ -114,6 +133,7 @@ struct StepRow: Sendable {
       "step_id": .string(step.id), "tool": .string(step.tool), "status": .string(status.rawValue),
       "effect": .string(effect), "position": .integer(position),
     ]
+    if isBegun { members["begun"] = true }
     members["input"] = input
     members["output"] = output
     members["error"] = error

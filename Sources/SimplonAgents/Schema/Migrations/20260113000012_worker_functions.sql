@@ -109,11 +109,11 @@ begin
       layer, started_at, completed_at)
     select h.run_id, h.attempt, x.step_id, h.user_id, x.position, x.tool, x.status, x.effect, x.input, x.output, x.error, h.epoch,
       coalesce(x.failures, 0), clock_timestamp() + x.retry_in_ms * interval '1 millisecond', x.layer,
-      case when x.status = 'running' then clock_timestamp() end,
+      case when x.status = 'running' or x.begun then clock_timestamp() end,
       case when x.status in ('completed', 'failed', 'skipped', 'cancelled') then clock_timestamp() end
     from held h cross join lateral jsonb_to_recordset(h.steps) as x (
       step_id text, position integer, tool text, status text, effect text, input jsonb, output jsonb, error jsonb, failures integer,
-      retry_in_ms bigint, layer text)
+      retry_in_ms bigint, layer text, begun boolean)
     on conflict (run_id, attempt, step_id) do update set
       status = excluded.status, effect = excluded.effect, epoch = excluded.epoch,
       input = coalesce(excluded.input, t.input), output = excluded.output, error = excluded.error,
