@@ -8,7 +8,7 @@ import Synchronization
 final class EarlyReservation: Sendable {
   private enum State { case open, made, taken }
 
-  /// What `simplon.reserve_with_step` takes.
+  /// What `simplon.reserve_model_call` takes.
   let request: JSON
   let caps: JSON
   private let id: UUID

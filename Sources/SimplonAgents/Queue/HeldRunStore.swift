@@ -72,7 +72,7 @@ struct HeldRunStore: Sendable {
     // Alone, as rows of spending are then locked in one order by all.
     let reservation = batch.count == 1 ? batch[0].turn.reservation : nil
     if let reservation {
-      queries.append("select simplon.reserve_with_step(\(reservation.request), \(reservation.caps))")
+      queries.append("select simplon.reserve_model_call(\(reservation.request), \(reservation.caps), is_try => true)")
     }
     let answers = try await client.transaction(queries)
     var written = [UUID: Int64]()

@@ -20,6 +20,8 @@ struct ModelRouterTests {
 
     var asked: Int { count.withLock { $0 } }
 
+    func body(_ request: ModelRequest) -> [UInt8] { [] }
+
     func reply(
       to request: ModelRequest, onText: @escaping @Sendable (String) -> Void
     ) async throws(SimplonError) -> ModelReply {

@@ -81,11 +81,13 @@ end $$;
 -- written; an entry whose run is held by another by now, or whose base is not the next number, is left out whole.
 create function simplon.settle_steps(batch jsonb) returns table (run_id uuid, next_seq bigint)
 language plpgsql security definer set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+declare
+  written uuid[];
+  numbers bigint[];
 begin
-  return query
   with entry as materialized (
     select e.*, coalesce(jsonb_array_length(e.events), 0) as added
     from jsonb_to_recordset(batch) as e (
@@ -101,8 +103,7 @@ begin
       lease_until = case when e.outcome is null or e.outcome ? 'hold' then s.lease_until end
     from entry e join locked l on l.run_id = e.run_id
     where s.run_id = e.run_id and s.epoch = e.epoch and s.next_seq = e.base and s.worker is not null
-    returning s.run_id, s.user_id, s.next_seq, e.epoch, e.base, e.attempt, e.steps, e.messages, e.events, e.artifacts,
-      e.outcome),
+    returning s.run_id, s.user_id, s.next_seq, e.epoch, e.base, e.attempt, e.steps, e.messages, e.events),
   steps as (
     insert into public.agent_steps as t (
       run_id, attempt, step_id, user_id, position, tool, status, effect, input, output, error, epoch, failures, retry_at,
@@ -129,7 +130,18 @@ begin
     insert into public.agent_task_logs (run_id, seq, user_id, level, kind, payload)
     select h.run_id, h.base + x.position - 1, h.user_id, coalesce(x.event ->> 'level', 'info'), x.event ->> 'kind',
       x.event -> 'payload'
-    from held h cross join lateral jsonb_array_elements(h.events) with ordinality as x (event, position)),
+    from held h cross join lateral jsonb_array_elements(h.events) with ordinality as x (event, position))
+  select array_agg(h.run_id), array_agg(h.next_seq) into written, numbers from held h;
+  return query select * from unnest(written, numbers);
+
+  -- What most writes have nothing of would cost them a third of their time.
+  if not batch @? '$[*] ? (exists (@.outcome) || exists (@.artifacts))' then
+    return;
+  end if;
+  with held as materialized (
+    select e.*, s.user_id
+    from jsonb_to_recordset(batch) as e (run_id uuid, epoch integer, attempt integer, artifacts jsonb, outcome jsonb)
+    join simplon.run_state s on s.run_id = e.run_id where e.run_id = any (written)),
   artifacts as (
     insert into public.agent_artifacts (id, run_id, attempt, user_id, path, size, mime, sha256)
     select x.id, h.run_id, h.attempt, h.user_id, x.path, x.size, x.mime, x.sha256
@@ -143,20 +155,18 @@ begin
     where a.run_id = h.run_id and a.attempt = h.attempt and h.epoch > 1
       and h.outcome ->> 'status' in ('completed', 'failed')
       and not exists (select from jsonb_array_elements(h.artifacts) x where x ->> 'path' = a.path)),
-  runs as (
-    update public.agent_runs r set
-      status = (h.outcome ->> 'status')::public.task_status, reason = nullif(h.outcome -> 'reason', 'null'),
-      result = nullif(h.outcome -> 'result', 'null'), error = nullif(h.outcome -> 'error', 'null'),
-      updated_at = clock_timestamp(),
-      completed_at = case when h.outcome ->> 'status' in ('completed', 'failed', 'cancelled') then clock_timestamp() end
-    from held h where r.id = h.run_id and h.outcome is not null),
   queued as (
     insert into public.agent_task_queue (run_id, user_id, priority, engine_version, epoch, ready_at)
     select h.run_id, h.user_id, r.priority, r.engine_version, h.epoch,
       clock_timestamp() + (h.outcome ->> 'ready_in_ms')::integer * interval '1 millisecond'
     from held h join public.agent_runs r on r.id = h.run_id where h.outcome ? 'ready_in_ms'
     on conflict (run_id) do update set epoch = excluded.epoch, ready_at = excluded.ready_at)
-  select h.run_id, h.next_seq from held h;
+  update public.agent_runs r set
+    status = (h.outcome ->> 'status')::public.task_status, reason = nullif(h.outcome -> 'reason', 'null'),
+    result = nullif(h.outcome -> 'result', 'null'), error = nullif(h.outcome -> 'error', 'null'),
+    updated_at = clock_timestamp(),
+    completed_at = case when h.outcome ->> 'status' in ('completed', 'failed', 'cancelled') then clock_timestamp() end
+  from held h where r.id = h.run_id and h.outcome is not null;
 end $$;
 
 -- Queues the runs that wait for that reason, which a worker says is gone for these models; gives them.

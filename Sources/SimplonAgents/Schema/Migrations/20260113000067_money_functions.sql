@@ -51,8 +51,10 @@ end $$;
 -- step_id, model, input, output, unbilled}, with the tokens that the input is reckoned to have, all of which may be written
 -- to a cache, and the most that the output can have. Unbilled are the step's calls so far that cost nothing, whose
 -- reservations end. The caps are the operator's: {call, run, tree, user_day, day}. The same call again is the same
--- reservation. A cost above it is booked as it is, so that the next call finds the cap passed.
-create function simplon.reserve_model_call(request jsonb, caps jsonb) returns void
+-- reservation. A cost above it is booked as it is, so that the next call finds the cap passed. Where it is only a try, as in
+-- the write that begins the step, it gives whether there is a reservation, and says nothing of what speaks against it: that
+-- is said to whoever puts the question and then reserves.
+create function simplon.reserve_model_call(request jsonb, caps jsonb, is_try boolean default false) returns boolean
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
@@ -66,12 +68,19 @@ declare
   amount numeric;
   is_capped boolean;
   passed jsonb;
+  call uuid := (request ->> 'id')::uuid;
   today date := (now() at time zone 'UTC')::date;
 begin
   select s.user_id into owner from simplon.run_state s
   where s.run_id = run and s.epoch = (request ->> 'epoch')::integer and s.worker is not null for update;
   if not found then
+    if is_try then
+      return false;
+    end if;
     raise exception 'run % is no longer held in epoch %', run, request ->> 'epoch' using errcode = 'SIM01';
+  end if;
+  if exists (select from public.agent_model_calls c where c.id = call) then
+    return true;
   end if;
   if request -> 'unbilled' <> '[]' then
     perform simplon.book_model_calls((
@@ -90,19 +99,12 @@ begin
       greatest(price.input, price.cache_write) * (request ->> 'input')::bigint
       + price.output * (request ->> 'output')::bigint));
   elsif is_capped then
+    if is_try then
+      return false;
+    end if;
     raise exception 'the model % has no price, so nobody can say whether it stays within the caps', request ->> 'model'
       using errcode = 'SIM31', hint = 'The operator sets prices; see docs/prompts.md.';
   end if;
-  insert into public.agent_model_calls (
-    id, run_id, root_id, attempt, step_id, epoch, user_id, model, reserved, output_limit, day, created_at)
-  values (
-    (request ->> 'id')::uuid, run, root, (request ->> 'attempt')::integer, request ->> 'step_id',
-    (request ->> 'epoch')::integer, owner, request ->> 'model', amount, (request ->> 'output')::bigint, today, now())
-  on conflict (id) do nothing;
-  if not found or amount is null then
-    return;
-  end if;
-
   if is_capped then
     insert into simplon.spending (scope, id, day)
     select s.scope, s.id, s.day from simplon.scopes_of(run, root, owner, today) s order by s.scope
@@ -113,6 +115,9 @@ begin
     passed := simplon.cap_passed(run, root, owner, amount, caps);
   end if;
   if passed is not null then
+    if is_try then
+      return false;
+    end if;
     -- What all have spent is not each one's to know.
     if passed ->> 'scope' = 'day' then
       passed := passed - 'used';
@@ -125,32 +130,26 @@ begin
       using errcode = 'SIM30',
         detail = (passed || jsonb_build_object('on_limit', coalesce(budget ->> 'on_limit', 'fail')))::text;
   end if;
-  insert into simplon.spending as p (scope, id, day, reserved)
-  select s.scope, s.id, s.day, amount from simplon.scopes_of(run, root, owner, today) s order by s.scope
-  on conflict on constraint spending_pkey do update set reserved = p.reserved + excluded.reserved;
-end $$;
-
--- The same in the transaction that begins the step, right after that write; gives whether it is done. What speaks against it
--- is said to whoever puts the question and then reserves.
-create function simplon.reserve_with_step(request jsonb, caps jsonb) returns boolean
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  perform simplon.reserve_model_call(request, caps);
+  insert into public.agent_model_calls (
+    id, run_id, root_id, attempt, step_id, epoch, user_id, model, reserved, output_limit, day, created_at)
+  values (
+    call, run, root, (request ->> 'attempt')::integer, request ->> 'step_id', (request ->> 'epoch')::integer, owner,
+    request ->> 'model', amount, (request ->> 'output')::bigint, today, now());
+  if amount is not null then
+    insert into simplon.spending as p (scope, id, day, reserved)
+    select s.scope, s.id, s.day, amount from simplon.scopes_of(run, root, owner, today) s order by s.scope
+    on conflict on constraint spending_pkey do update set reserved = p.reserved + excluded.reserved;
+  end if;
   return true;
-exception when sqlstate 'SIM01' or sqlstate 'SIM30' or sqlstate 'SIM31' then
-  return false;
 end $$;
 
 -- Books the ends of calls that are reserved: {id, basis, input, cache_read, cache_write, cache_write_hour, output}. Whoever
--- calls it holds their runs' run_state rows. Gives the ids of what it has booked.
+-- calls it holds their runs' run_state rows, and has set how it is planned. Gives the ids of what it has booked.
 create function simplon.book_model_calls(ends jsonb) returns uuid[]
 language plpgsql set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   booked uuid[];
-  is_priced boolean;
 begin
   with ended as materialized (
     select e.id, e.basis, e.input, e.cache_read, e.cache_write, e.cache_write_hour,
@@ -169,34 +168,29 @@ begin
       settled_at = clock_timestamp()
     -- That is what state says too, but by it all open calls would be read.
     from ended e where c.id = e.id and c.settled_at is null
-    returning c.id, coalesce(c.reserved, c.cost) as amount)
-  select coalesce(array_agg(d.id), '{}'), coalesce(bool_or(d.amount is not null), false) into booked, is_priced
-  from done d;
-  if not is_priced then
-    return booked;
-  end if;
-
-  perform 1 from simplon.spending p
-  where (p.scope, p.id, p.day) in (
-    select s.scope, s.id, s.day from public.agent_model_calls c
-    cross join lateral simplon.scopes_of(c.run_id, c.root_id, c.user_id, c.day) s where c.id = any (booked))
-  order by p.scope, p.id, p.day for update;
-  update simplon.spending p set spent = p.spent + d.cost, reserved = p.reserved - d.reserved
-  from (
-    select s.scope, s.id, s.day, sum(coalesce(c.cost, 0)) as cost, sum(coalesce(c.reserved, 0)) as reserved
-    from public.agent_model_calls c cross join lateral simplon.scopes_of(c.run_id, c.root_id, c.user_id, c.day) s
-    where c.id = any (booked) group by s.scope, s.id, s.day) d
-  where p.scope = d.scope and p.id = d.id and p.day = d.day;
-  update public.agent_steps t set cost = t.cost + d.cost
-  from (
-    select c.run_id, c.attempt, c.step_id, sum(c.cost) as cost from public.agent_model_calls c
-    where c.id = any (booked) and c.cost > 0 group by c.run_id, c.attempt, c.step_id) d
-  where t.run_id = d.run_id and t.attempt = d.attempt and t.step_id = d.step_id;
-  update public.agent_runs r set cost = r.cost + d.cost
-  from (
-    select c.run_id, sum(c.cost) as cost from public.agent_model_calls c
-    where c.id = any (booked) and c.cost > 0 group by c.run_id) d
-  where r.id = d.run_id;
+    returning c.id, c.run_id, c.root_id, c.user_id, c.day, c.attempt, c.step_id, c.cost, c.reserved),
+  sums as materialized (
+    select s.scope, s.id, s.day, sum(coalesce(d.cost, 0)) as cost, sum(coalesce(d.reserved, 0)) as reserved
+    from done d cross join lateral simplon.scopes_of(d.run_id, d.root_id, d.user_id, d.day) s
+    where coalesce(d.reserved, d.cost) is not null group by s.scope, s.id, s.day),
+  locked as materialized (
+    select p.scope, p.id, p.day, s.cost, s.reserved
+    from sums s join simplon.spending p on p.scope = s.scope and p.id = s.id and p.day = s.day
+    order by p.scope, p.id, p.day for update of p),
+  spent as (
+    update simplon.spending p set spent = p.spent + l.cost, reserved = p.reserved - l.reserved
+    from locked l where p.scope = l.scope and p.id = l.id and p.day = l.day),
+  steps as (
+    update public.agent_steps t set cost = t.cost + d.cost
+    from (
+      select d.run_id, d.attempt, d.step_id, sum(d.cost) as cost from done d
+      where d.cost > 0 group by d.run_id, d.attempt, d.step_id) d
+    where t.run_id = d.run_id and t.attempt = d.attempt and t.step_id = d.step_id),
+  runs as (
+    update public.agent_runs r set cost = r.cost + d.cost
+    from (select d.run_id, sum(d.cost) as cost from done d where d.cost > 0 group by d.run_id) d
+    where r.id = d.run_id)
+  select coalesce(array_agg(d.id), '{}') into booked from done d;
   return booked;
 end $$;
 
@@ -373,12 +367,12 @@ as $$
 $$;
 
 revoke all on function simplon.root_of_run(uuid), simplon.caps_of(uuid, uuid, jsonb),
-  simplon.cap_passed(uuid, uuid, uuid, numeric, jsonb), simplon.reserve_model_call(jsonb, jsonb),
-  simplon.reserve_with_step(jsonb, jsonb), simplon.book_model_calls(jsonb), simplon.settle_model_calls(jsonb),
+  simplon.cap_passed(uuid, uuid, uuid, numeric, jsonb), simplon.reserve_model_call(jsonb, jsonb, boolean),
+  simplon.book_model_calls(jsonb), simplon.settle_model_calls(jsonb),
   simplon.settle_lost_calls(integer), simplon.queue_capped(uuid[]), simplon.queue_within_caps(jsonb, integer), simplon.resume_run(uuid, jsonb),
   simplon.deadline_of(jsonb), simplon.end_overdue_runs(integer), simplon.sweep_spending()
   from public, anon, authenticated, service_role;
-grant execute on function simplon.reserve_model_call(jsonb, jsonb), simplon.reserve_with_step(jsonb, jsonb),
+grant execute on function simplon.reserve_model_call(jsonb, jsonb, boolean),
   simplon.settle_model_calls(jsonb), simplon.settle_lost_calls(integer), simplon.queue_within_caps(jsonb, integer),
   simplon.end_overdue_runs(integer),
   simplon.sweep_spending() to service_role;
