@@ -6,10 +6,12 @@ import SimplonPostgres
 struct CallerDatabase: Sendable {
   let client: PostgresClient
   let statementTimeout: Duration
+  /// Refuses whoever is not signed in.
+  let check: @Sendable (Principal) throws(SimplonError) -> Void
 
   /// Runs statements in one transaction; gives the rows of the last.
   ///
-  /// - Throws: `auth.forbidden` for what the caller has no right to; `database.*`.
+  /// - Throws: `auth.forbidden` for the anon key, and for what the caller has no right to; `database.*`.
   @discardableResult
   func rows(_ queries: PostgresQuery..., as caller: Principal) async throws -> PostgresRows {
     let answers = try await all(queries, as: caller)
@@ -19,6 +21,7 @@ struct CallerDatabase: Sendable {
 
   /// Runs statements in one transaction; gives the rows of each.
   func all(_ queries: [PostgresQuery], as caller: Principal) async throws -> [PostgresRows] {
+    try check(caller)
     do {
       return try await client.transaction(
         queries, as: PostgresSession(caller, statementTimeout: statementTimeout))
