@@ -9,12 +9,12 @@ struct CallerDatabase: Sendable {
   /// Refuses whoever is not signed in.
   let check: @Sendable (Principal) throws(SimplonError) -> Void
 
-  /// Runs statements in one transaction; gives the rows of the last.
+  /// Runs the statements that are there in one transaction; gives the rows of the last.
   ///
   /// - Throws: `auth.forbidden` for the anon key, and for what the caller has no right to; `database.*`.
   @discardableResult
-  func rows(_ queries: PostgresQuery..., as caller: Principal) async throws -> PostgresRows {
-    let answers = try await all(queries, as: caller)
+  func rows(_ queries: PostgresQuery?..., as caller: Principal) async throws -> PostgresRows {
+    let answers = try await all(queries.compactMap(\.self), as: caller)
     guard let rows = answers.last else { throw SimplonError.noRow(from: "an empty transaction") }
     return rows
   }

@@ -64,8 +64,7 @@ extension Registry {
       select \(unsafeSQL: Self.schedule) from agent_schedules s
       where s.name = \(name) and s.user_id is not distinct from auth.uid()
       """
-    let answers = try await database.all((change.map { [$0] } ?? []) + [one], as: caller)
-    guard let row = answers.last?.first else {
+    guard let row = try await database.rows(change, one, as: caller).first else {
       throw SimplonError(
         .scheduleNotFound, "there is no schedule \"\(name.prefix(200))\" of yours",
         hint: "GET /api/v1/schedules lists yours.")

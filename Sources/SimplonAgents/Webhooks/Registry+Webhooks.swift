@@ -17,7 +17,7 @@ extension Registry {
     var generator = SystemRandomNumberGenerator()
     let secret = WebhookSignature.newSecret(using: &generator)
     let rows = try await database.rows("select simplon.save_webhook(\(request.json), \(secret))", as: caller)
-    guard let id = try rows.first?.decode(UUID.self) else { throw SimplonError.noRow(from: "simplon.save_webhook") }
+    let id = try rows.one(from: "simplon.save_webhook").decode(UUID.self)
     return try await webhook(id, after: nil, secret: secret, as: caller)
   }
 
@@ -89,9 +89,8 @@ extension Registry {
   private func webhook(
     _ webhook: UUID, after change: PostgresQuery?, secret: String? = nil, as caller: Principal
   ) async throws -> String {
-    let answers = try await database.all(
-      (change.map { [$0] } ?? []) + [Self.query(webhook, secret: secret)], as: caller)
-    guard let row = answers.last?.first else { throw Self.none(webhook) }
+    let rows = try await database.rows(change, Self.query(webhook, secret: secret), as: caller)
+    guard let row = rows.first else { throw Self.none(webhook) }
     return try row.decode(String.self)
   }
 

@@ -60,8 +60,7 @@ extension Registry {
       from workflows w join workflow_versions v on v.workflow_id = w.id and v.version = coalesce(\(version), w.version)
       where w.name = \(name) and w.user_id is not distinct from auth.uid()
       """
-    let answers = try await database.all((change.map { [$0] } ?? []) + [one], as: caller)
-    guard let row = answers.last?.first else { throw SimplonError.noWorkflow(name) }
+    guard let row = try await database.rows(change, one, as: caller).first else { throw SimplonError.noWorkflow(name) }
     return try row.decode(String.self)
   }
 
