@@ -5,7 +5,7 @@
 -- service, which is nobody, has a lane too. Two users who share one by chance share their turns and their cap.
 create function simplon.lane(owner uuid) returns bigint
 language sql immutable parallel safe
-as $$ select pg_catalog.uuid_hash_extended(coalesce(owner, '00000000-0000-0000-0000-000000000000'::uuid), 0) $$;
+as $$ select pg_catalog.uuid_hash_extended(simplon.owner_key(owner), 0) $$;
 
 -- They spell out simplon.lane: a connection prepares an index's expressions once, for the role that first names its table.
 -- For one that may not execute a function the call is not put in line, and then the index is none that a claim could use.
