@@ -39,10 +39,6 @@ package struct ModelRequest: Sendable {
   package var toolChoice = ToolChoice.auto
   /// The most tokens of the reply.
   package var maximumOutputTokens: Int
-  /// Tokens that the model may think with before it answers, 1,024 or more and below ``maximumOutputTokens``.
-  ///
-  /// Nil: it does not think. A model that thinks cannot be made to call a tool: ``ToolChoice/tool(_:)`` is then a wish.
-  package var thinkingTokens: Int?
 
   /// Makes a request.
   package init(system: String, tools: [Tool], messages: [ModelMessage], maximumOutputTokens: Int) {
