@@ -1,7 +1,7 @@
 import SimplonCore
 
 extension ServerClient {
-  /// A run with these of its lists, such as `steps`: of each the first thousand items; ``all(_:of:)`` has the others too.
+  /// A run with these of its lists, such as `steps`, each with its first thousand items; see ``all(_:of:)``.
   func run(_ id: String, including lists: [String]) async throws -> JSON {
     var query = ["run_id": id, "limit": "1000"]
     for list in lists { query["include_\(list)"] = "true" }
@@ -20,7 +20,7 @@ extension ServerClient {
     return items
   }
 
-  /// Sends an action about a run, with what it takes besides; gives the run's id and status, or those of the one it made.
+  /// Sends an action about a run, with what it takes besides; gives the id and status of the run, or of the new one.
   func act(_ action: String, on run: String, _ members: [String: JSON] = [:]) async throws -> JSON {
     var body = members
     body["action"] = .string(action)
