@@ -12,9 +12,7 @@ package struct Embeddings: Sendable {
     package var model: String
 
     /// Makes a configuration.
-    package init(
-      url: String = "https://api.openai.com/v1", key: ModelKey?, model: String = "text-embedding-3-small"
-    ) {
+    package init(url: String = "https://api.openai.com/v1", key: ModelKey?, model: String) {
       self.url = url
       self.key = key
       self.model = model

@@ -6,8 +6,6 @@ extension AnthropicModel {
     let isUser: Bool
     var blocks: [[String: JSON]]
 
-    var hasResults: Bool { blocks.contains { $0["type"] == "tool_result" } }
-    var beginsWithThought: Bool { blocks.first.map(AnthropicModel.isThought) ?? false }
     var json: JSON {
       ["role": isUser ? "user" : "assistant", "content": .array(blocks.map { .object($0) })]
     }
@@ -20,30 +18,26 @@ extension AnthropicModel {
   /// 20 blocks before a mark; one turn with many calls is longer.)
   package func body(_ request: ModelRequest) -> [UInt8] {
     var messages = messages(request)
-    let thinking = thinking(request, messages)
-    if thinking == nil { Self.removeThoughts(&messages) }
-    mark(&messages)
+    Self.removeThoughts(&messages)
+    Self.mark(&messages)
     var body = OrderedBody()
     body.add("model", .string(name.model))
     body.add("max_tokens", .integer(request.maximumOutputTokens))
     body.add("stream", true)
-    if let thinking { body.add("thinking", thinking) }
     if !request.tools.isEmpty {
-      body.add("tool_choice", Self.choice(request.toolChoice, thinks: thinking != nil))
-      body.add("tools", tools(request.tools))
+      body.add("tool_choice", Self.choice(request.toolChoice))
+      body.add("tools", Self.tools(request.tools))
     }
     if !request.system.isBlank {
-      body.add("system", [["type": "text", "text": .string(request.system), "cache_control": cacheMark]])
+      body.add("system", [["type": "text", "text": .string(request.system), "cache_control": Self.cacheMark]])
     }
     body.add("messages", .array(messages.map(\.json)))
     return body.close()
   }
 
-  private var cacheMark: JSON {
-    configuration.cachesForAnHour ? ["type": "ephemeral", "ttl": "1h"] : ["type": "ephemeral"]
-  }
+  private static let cacheMark: JSON = ["type": "ephemeral"]
 
-  private func mark(_ messages: inout [Message]) {
+  private static func mark(_ messages: inout [Message]) {
     let places = messages.indices.filter { messages[$0].isUser }.suffix(2)
     for place in places {
       guard let last = messages[place].blocks.indices.last else { continue }
@@ -51,7 +45,7 @@ extension AnthropicModel {
     }
   }
 
-  private func tools(_ tools: [ModelRequest.Tool]) -> JSON {
+  private static func tools(_ tools: [ModelRequest.Tool]) -> JSON {
     var items = tools.map { tool -> [String: JSON] in
       ["name": .string(tool.name), "description": .string(tool.summary), "input_schema": tool.inputSchema]
     }
@@ -59,12 +53,11 @@ extension AnthropicModel {
     return .array(items.map { .object($0) })
   }
 
-  /// A model that thinks can be made to call nothing: the vendor refuses that.
-  private static func choice(_ choice: ModelRequest.ToolChoice, thinks: Bool) -> JSON {
+  private static func choice(_ choice: ModelRequest.ToolChoice) -> JSON {
     switch choice {
     case .auto: ["type": "auto"]
     case .none: ["type": "none"]
-    case .tool(let name): thinks ? ["type": "auto"] : ["type": "tool", "name": .string(name)]
+    case .tool(let name): ["type": "tool", "name": .string(name)]
     }
   }
 
@@ -121,24 +114,10 @@ extension AnthropicModel {
     ["thinking", "redacted_thinking"].contains(block["type"]?.string)
   }
 
-  /// A model that does not think takes no thoughts in a turn that it is to go on with.
+  /// A model that is not told to think takes no thoughts in a turn that it is to go on with.
   private static func removeThoughts(_ messages: inout [Message]) {
     guard let last = messages.indices.last, !messages[last].isUser else { return }
     messages[last].blocks.removeAll(where: isThought)
     if messages[last].blocks.isEmpty { messages[last].blocks = [text("")] }
-  }
-
-  /// How the model is to think; nil when it is not asked to, or may not.
-  ///
-  /// With a budget it can only think when the turn that goes on began with a thought, which one that another model began
-  /// did not. The turn begins behind the last message of the user without results.
-  private func thinking(_ request: ModelRequest, _ messages: [Message]) -> JSON? {
-    guard let tokens = request.thinkingTokens else { return nil }
-    guard configuration.thinking == .budget else { return ["type": "adaptive"] }
-    let most = request.maximumOutputTokens - 1
-    guard most >= 1024 else { return nil }
-    let start = messages.lastIndex { $0.isUser && !$0.hasResults } ?? messages.startIndex
-    if let turn = messages[start...].first(where: { !$0.isUser }), !turn.beginsWithThought { return nil }
-    return ["type": "enabled", "budget_tokens": .integer(min(max(tokens, 1024), most))]
   }
 }

@@ -4,9 +4,6 @@ package import SimplonCore
 package struct AnthropicModel: Model {
   /// How the API is reached.
   package struct Configuration: Sendable {
-    /// How models are told to think: newer ones take no budget.
-    package enum Thinking: String, Sendable, CaseIterable { case budget, adaptive }
-
     /// Where the API is, before `/v1/messages`, with no slash at the end.
     package var url = "https://api.anthropic.com"
     /// The key, sent as `x-api-key`, which the API and every gateway read.
@@ -15,10 +12,6 @@ package struct AnthropicModel: Model {
     ///
     /// This one is known to every gateway; what is sent here is legal in 2026-10-21 too.
     package var version = "2023-06-01"
-    /// How models are told to think.
-    package var thinking = Thinking.budget
-    /// Whether what is cached is kept for an hour, which costs more to write, and not for five minutes.
-    package var cachesForAnHour = false
 
     /// Makes a configuration of the defaults.
     package init(key: ModelKey) { self.key = key }

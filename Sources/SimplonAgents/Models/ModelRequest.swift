@@ -42,10 +42,6 @@ package struct ModelRequest: Sendable {
   package var toolChoice = ToolChoice.auto
   /// The most tokens of the reply.
   package var maximumOutputTokens: Int
-  /// Tokens that the model may think with before it answers, 1,024 or more and below ``maximumOutputTokens``.
-  ///
-  /// Nil: it does not think. A model that thinks cannot be made to call a tool: ``ToolChoice/tool(_:)`` is then a wish.
-  package var thinkingTokens: Int?
   /// Its bytes as that model sends it, made while there was time; see ``ModelRouter/prepared(_:for:)``.
   var prepared: (model: ModelName, body: [UInt8])?
 

@@ -28,7 +28,6 @@ struct ResponseStore: Sendable {
   func respond(_ response: JSON, to step: String, of run: UUID, as caller: Principal) async throws -> String {
     let rows = try await callers.query(
       "select simplon.respond_to_run(\(run), \(step), \(response))", as: session(caller))
-    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.respond_to_run") }
-    return try row.decode(String.self)
+    return try rows.one(from: "simplon.respond_to_run").decode(String.self)
   }
 }

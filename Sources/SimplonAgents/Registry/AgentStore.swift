@@ -32,9 +32,7 @@ struct AgentStore: Sendable {
         updated_at = clock_timestamp()
       returning \(unsafeSQL: Self.json), i.xmax = 0
       """, as: caller)
-    guard let row = rows.first else { throw SimplonError.noRow(from: "the insert of an agent") }
-    let (agent, isNew) = try row.decode(String.self, Bool.self)
-    return (agent, isNew)
+    return try rows.one(from: "the insert of an agent").decode(String.self, Bool.self)
   }
 
   /// Changes what was sent; gives the agent as JSON text, nil when there is none.

@@ -34,10 +34,9 @@ struct ExecutionStore: Sendable {
 
   /// Stores what has become of an execution; gives it as JSON text.
   func change(_ task: String, _ changes: JSON, as caller: Principal) async throws -> String {
-    let answers = try await database.all(
-      ["select simplon.change_execution(\(task), \(changes))", one(task)], as: caller)
-    guard let row = answers.last?.first else { throw SimplonError.noRow(from: "simplon.change_execution") }
-    return try row.decode(String.self)
+    let rows = try await database.rows(
+      "select simplon.change_execution(\(task), \(changes))", one(task), as: caller)
+    return try rows.one(from: "simplon.change_execution").decode(String.self)
   }
 
   /// The execution as JSON text; nil when the caller has none such.

@@ -21,16 +21,14 @@ struct ReadingStore: Sendable {
 
   /// Stores an agent's own figures; gives them as JSON text.
   func report(_ report: JSON, as caller: Principal) async throws -> String {
-    let rows = try await database.rows("select simplon.report_metrics(\(report))", as: caller)
-    guard let id = try rows.first?.decode(UUID.self),
-      let row = try await database.rows(
-        """
-        select \(unsafeSQL: Self.metric) from agent_metrics m join agent_instances i on i.id = m.agent_instance_id
-        where m.id = \(id)
-        """, as: caller
-      ).first
-    else { throw SimplonError.noRow(from: "simplon.report_metrics") }
-    return try row.decode(String.self)
+    let stored = try await database.rows("select simplon.report_metrics(\(report))", as: caller)
+    let id = try stored.one(from: "simplon.report_metrics").decode(UUID.self)
+    let rows = try await database.rows(
+      """
+      select \(unsafeSQL: Self.metric) from agent_metrics m join agent_instances i on i.id = m.agent_instance_id
+      where m.id = \(id)
+      """, as: caller)
+    return try rows.one(from: "simplon.report_metrics").decode(String.self)
   }
 
   /// Metrics whose period reaches into the last hours, the latest first.
@@ -67,8 +65,7 @@ struct ReadingStore: Sendable {
       from jsonb_to_record(\(reading)) as r (component text, status text, reading jsonb)
       returning \(unsafeSQL: Self.reading)
       """, as: caller)
-    guard let row = rows.first else { throw SimplonError.noRow(from: "the insert of a reading") }
-    return try row.decode(String.self)
+    return try rows.one(from: "the insert of a reading").decode(String.self)
   }
 
   /// Readings of the last hours, the newest first.

@@ -27,7 +27,7 @@ package struct Registry: Sendable {
   package init(
     callers: PostgresClient, statementTimeout: Duration, runs: Runs, webhooksAllowPrivate: Bool = false
   ) {
-    let database = CallerDatabase(client: callers, statementTimeout: statementTimeout)
+    let database = CallerDatabase(client: callers, statementTimeout: statementTimeout, check: runs.signedIn)
     self.agentStore = AgentStore(database: database)
     self.executionStore = ExecutionStore(database: database)
     self.readingStore = ReadingStore(database: database)
@@ -43,15 +43,13 @@ package struct Registry: Sendable {
   package func register(
     _ registration: AgentRegistration, as caller: Principal
   ) async throws -> (agent: String, isNew: Bool) {
-    try runs.signedIn(caller)
-    return try await agentStore.register(registration.json, as: caller)
+    try await agentStore.register(registration.json, as: caller)
   }
 
   /// Changes an agent, and says in any case that it lives; the service's alone.
   ///
   /// - Throws: `agent.not_found`, `auth.forbidden`.
   package func change(_ agent: String, _ change: AgentChange, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     guard let text = try await agentStore.change(agent, change.json, as: caller) else {
       throw SimplonError.noAgent(agent)
     }
@@ -62,7 +60,6 @@ package struct Registry: Sendable {
   ///
   /// - Throws: `agent.not_found`.
   package func agent(_ agent: String, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     guard let text = try await agentStore.agent(agent, as: caller) else { throw SimplonError.noAgent(agent) }
     return text
   }
@@ -71,8 +68,7 @@ package struct Registry: Sendable {
   ///
   /// - Throws: `request.cursor`.
   package func list(_ query: ListQuery, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
-    return try await agentStore.list(query, as: caller).json("agents", of: "agents")
+    try await agentStore.list(query, as: caller).json("agents", of: "agents")
   }
 }
 

@@ -15,7 +15,6 @@ extension Registry {
   /// - Throws: `request.exists` when the name is taken; `request.quota`; `request.invalid` for a zone that is none or a
   ///   schedule that is never due; and what making its run would throw.
   package func save(_ request: ScheduleRequest, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     let body = try await stored(request, as: caller)
     let saving: PostgresQuery = "select simplon.save_schedule(\(body))"
     return try await schedule(body["name"]?.string ?? "", after: saving, as: caller)
@@ -25,7 +24,6 @@ extension Registry {
   ///
   /// - Throws: `schedule.not_found`; and what saving throws.
   package func change(_ name: String, _ request: ScheduleRequest, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     let body = try await stored(request, as: caller)
     let changing: PostgresQuery = "select simplon.change_schedule(\(name), \(body))"
     return try await schedule(name, after: changing, as: caller)
@@ -35,7 +33,6 @@ extension Registry {
   ///
   /// - Throws: `schedule.not_found`.
   package func deleteSchedule(_ name: String, as caller: Principal) async throws {
-    try runs.signedIn(caller)
     try await database.rows("select simplon.delete_schedule(\(name))", as: caller)
   }
 
@@ -43,15 +40,13 @@ extension Registry {
   ///
   /// - Throws: `schedule.not_found`.
   package func schedule(_ name: String, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
-    return try await schedule(name, after: nil, as: caller)
+    try await schedule(name, after: nil, as: caller)
   }
 
   /// The caller's schedules, the last one first, as `{"schedules": […], "next_cursor": …}`.
   ///
   /// - Throws: `request.cursor`.
   package func schedules(_ query: ListQuery, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     let before = try query.id(of: "schedules")
     let page: PostgresQuery = """
       select row_number() over (order by s.id desc) as place, s.id::text as key, \(unsafeSQL: Self.schedule) as json
@@ -69,8 +64,7 @@ extension Registry {
       select \(unsafeSQL: Self.schedule) from agent_schedules s
       where s.name = \(name) and s.user_id is not distinct from auth.uid()
       """
-    let answers = try await database.all((change.map { [$0] } ?? []) + [one], as: caller)
-    guard let row = answers.last?.first else {
+    guard let row = try await database.rows(change, one, as: caller).first else {
       throw SimplonError(
         .scheduleNotFound, "there is no schedule \"\(name.prefix(200))\" of yours",
         hint: "GET /api/v1/schedules lists yours.")
@@ -82,6 +76,8 @@ extension Registry {
   ///
   /// A workflow is looked up anew each time that it is due.
   private func stored(_ request: ScheduleRequest, as caller: Principal) async throws -> JSON {
+    // The workflow is looked up before the database is asked for the schedule.
+    try runs.signedIn(caller)
     var members = request.json.object ?? [:]
     if let run = request.run {
       let prepared = try await runs.prepared(run, as: caller)

@@ -15,8 +15,7 @@ struct TicketStore: Sendable {
       """
       select to_json(simplon.issue_ticket(\(run), \(hash), to_timestamp(\(Int64(tokenExpires))::bigint))) #>> '{}'
       """, as: PostgresSession(caller, statementTimeout: statementTimeout))
-    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.issue_ticket") }
-    return try row.decode(String.self)
+    return try rows.one(from: "simplon.issue_ticket").decode(String.self)
   }
 
   /// The claims behind a ticket, and the Unix second in which it ends.

@@ -13,12 +13,11 @@ extension Registry {
   ///
   /// - Throws: `request.quota`; `request.invalid` for an address where none may be.
   package func save(_ request: WebhookRequest, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     try request.check(allowsPrivate: webhooksAllowPrivate)
     var generator = SystemRandomNumberGenerator()
     let secret = WebhookSignature.newSecret(using: &generator)
     let rows = try await database.rows("select simplon.save_webhook(\(request.json), \(secret))", as: caller)
-    guard let id = try rows.first?.decode(UUID.self) else { throw SimplonError.noRow(from: "simplon.save_webhook") }
+    let id = try rows.one(from: "simplon.save_webhook").decode(UUID.self)
     return try await webhook(id, after: nil, secret: secret, as: caller)
   }
 
@@ -26,7 +25,6 @@ extension Registry {
   ///
   /// - Throws: `webhook.not_found`; `request.invalid` for an address where none may be.
   package func change(_ webhook: UUID, _ request: WebhookRequest, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     try request.check(allowsPrivate: webhooksAllowPrivate)
     let changing: PostgresQuery = "select simplon.change_webhook(\(webhook), \(request.json))"
     return try await self.webhook(webhook, after: changing, as: caller)
@@ -36,7 +34,6 @@ extension Registry {
   ///
   /// - Throws: `webhook.not_found`.
   package func deleteWebhook(_ webhook: UUID, as caller: Principal) async throws {
-    try runs.signedIn(caller)
     try await database.rows("select simplon.delete_webhook(\(webhook))", as: caller)
   }
 
@@ -44,15 +41,13 @@ extension Registry {
   ///
   /// - Throws: `webhook.not_found`.
   package func webhook(_ webhook: UUID, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
-    return try await self.webhook(webhook, after: nil, as: caller)
+    try await self.webhook(webhook, after: nil, as: caller)
   }
 
   /// The caller's webhooks, the last one first, as `{"webhooks": […], "next_cursor": …}`.
   ///
   /// - Throws: `request.cursor`.
   package func webhooks(_ query: ListQuery, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     let before = try query.id(of: "webhooks")
     let page: PostgresQuery = """
       select row_number() over (order by w.id desc) as place, w.id::text as key,
@@ -68,7 +63,6 @@ extension Registry {
   ///
   /// - Throws: `request.cursor`, `webhook.not_found`.
   package func deliveries(of webhook: UUID, _ query: ListQuery, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     let before = try query.id(of: "deliveries")
     let page: PostgresQuery = """
       select row_number() over (order by d.id desc) as place, d.id::text as key, json_build_object(
@@ -89,16 +83,14 @@ extension Registry {
   ///
   /// - Throws: `webhook.not_found`; `request.invalid` when the webhook is not enabled.
   package func redeliver(_ delivery: UUID, of webhook: UUID, as caller: Principal) async throws {
-    try runs.signedIn(caller)
     try await database.rows("select simplon.redeliver(\(webhook), \(delivery))", as: caller)
   }
 
   private func webhook(
     _ webhook: UUID, after change: PostgresQuery?, secret: String? = nil, as caller: Principal
   ) async throws -> String {
-    let answers = try await database.all(
-      (change.map { [$0] } ?? []) + [Self.query(webhook, secret: secret)], as: caller)
-    guard let row = answers.last?.first else { throw Self.none(webhook) }
+    let rows = try await database.rows(change, Self.query(webhook, secret: secret), as: caller)
+    guard let row = rows.first else { throw Self.none(webhook) }
     return try row.decode(String.self)
   }
 

@@ -5,6 +5,24 @@ package struct WebhookRequest: Sendable {
   /// What a webhook can be told.
   package static let events = ["run.completed", "run.failed", "run.waiting", "run.cancelled"]
 
+  /// What it holds.
+  ///
+  /// - Parameter isNew: whether it makes a webhook, which takes a URL and events.
+  /// - Returns: the fields.
+  package static func fields(isNew: Bool) -> [Field] {
+    let fields = [
+      Field(
+        name: "url", kind: .text(minimum: 1, maximum: 2048), isRequired: isNew,
+        summary: "where deliveries are posted to"),
+      Field(
+        name: "events", kind: .texts, isRequired: isNew, summary: "what it is told: " + events.joined(separator: ", ")),
+      Field(name: "description", kind: .text(minimum: 1, maximum: 4096), summary: "what it is for"),
+    ]
+    let enabled = Field(
+      name: "enabled", kind: .boolean, summary: "false makes it rest, and forgets what it was not told yet")
+    return isNew ? fields : fields + [enabled]
+  }
+
   let json: JSON
   /// Where deliveries go.
   let url: EgressURL?
@@ -13,27 +31,17 @@ package struct WebhookRequest: Sendable {
   ///
   /// - Parameters:
   ///   - json: the body.
-  ///   - isNew: whether it makes a webhook, which takes a URL and events.
+  ///   - isNew: whether it makes a webhook.
   /// - Throws: `request.invalid`, `request.unknown_field`, `request.too_large`.
   package init(json: JSON, isNew: Bool) throws(SimplonError) {
-    var reader = try MemberReader(json)
-    try reader.text("url", upTo: 2048)
-    try reader.text("description", upTo: 4096)
-    let events = try reader.takeStrings("events")
-    let enabled = try isNew ? nil : reader.takeBool("enabled")
-    var members = try reader.finish().object ?? [:]
-    for (name, isThere) in [("url", members["url"] != nil), ("events", events != nil)] where isNew && !isThere {
-      throw SimplonError(.requestInvalid, "\"\(name)\" of the request is missing", details: ["field": .string(name)])
-    }
-    if let events {
+    let members = try Self.fields(isNew: isNew).read(json)
+    if let events = members["events"]?.array?.compactMap(\.string) {
       guard !events.isEmpty, Set(events).count == events.count, events.allSatisfy(Self.events.contains) else {
         throw SimplonError(
           .requestInvalid, "\"events\" must be of: \(Self.events.joined(separator: ", ")); each once",
           details: ["field": "events"])
       }
-      members["events"] = .array(events.map(JSON.string))
     }
-    members["enabled"] = enabled.map(JSON.bool)
     if let text = members["url"]?.string { url = try Self.read(text) } else { url = nil }
     self.json = .object(members)
   }

@@ -7,7 +7,6 @@ extension Registry {
   ///
   /// - Throws: `plan.*`; `request.exists` when the name is taken; `request.quota`.
   package func save(_ request: WorkflowRequest, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     let body = try stored(request)
     let saving: PostgresQuery = "select simplon.save_workflow(\(body))"
     return try await workflow(body["name"]?.string ?? "", after: saving, as: caller)
@@ -17,7 +16,6 @@ extension Registry {
   ///
   /// - Throws: `plan.*`, `workflow.not_found`.
   package func change(_ name: String, _ request: WorkflowRequest, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     let body = try stored(request)
     let changing: PostgresQuery = "select simplon.change_workflow(\(name), \(body))"
     return try await workflow(name, after: changing, as: caller)
@@ -27,7 +25,6 @@ extension Registry {
   ///
   /// - Throws: `workflow.not_found`.
   package func deleteWorkflow(_ name: String, as caller: Principal) async throws {
-    try runs.signedIn(caller)
     try await database.rows("select simplon.delete_workflow(\(name))", as: caller)
   }
 
@@ -35,15 +32,13 @@ extension Registry {
   ///
   /// - Throws: `workflow.not_found`.
   package func workflow(_ name: String, version: Int?, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
-    return try await workflow(name, version: version, after: nil, as: caller)
+    try await workflow(name, version: version, after: nil, as: caller)
   }
 
   /// The caller's workflows, the last one first, as `{"workflows": […], "next_cursor": …}`.
   ///
   /// - Throws: `request.cursor`.
   package func workflows(_ query: ListQuery, as caller: Principal) async throws -> String {
-    try runs.signedIn(caller)
     let before = try query.id(of: "workflows")
     let page: PostgresQuery = """
       select row_number() over (order by w.id desc) as place, w.id::text as key,
@@ -65,8 +60,7 @@ extension Registry {
       from workflows w join workflow_versions v on v.workflow_id = w.id and v.version = coalesce(\(version), w.version)
       where w.name = \(name) and w.user_id is not distinct from auth.uid()
       """
-    let answers = try await database.all((change.map { [$0] } ?? []) + [one], as: caller)
-    guard let row = answers.last?.first else { throw SimplonError.noWorkflow(name) }
+    guard let row = try await database.rows(change, one, as: caller).first else { throw SimplonError.noWorkflow(name) }
     return try row.decode(String.self)
   }
 

@@ -1,7 +1,28 @@
 package import SimplonCore
 
+extension Field {
+  /// The name of a workflow.
+  package static let workflowName = Field(
+    name: "name", kind: .name, isRequired: true, summary: "the workflow's name")
+}
+
 /// A workflow as its owner saves it, or what shall change about one.
 package struct WorkflowRequest: Sendable {
+  /// What it holds.
+  ///
+  /// - Parameter isNew: whether it makes a workflow, which takes a name and a plan.
+  /// - Returns: the fields.
+  package static func fields(isNew: Bool) -> [Field] {
+    let fields = [
+      Field(name: "description", kind: .text(minimum: 1, maximum: 4096), summary: "what it is for"),
+      Field(name: "plan", kind: .object(schema: "Plan"), isRequired: isNew, summary: "the steps to run"),
+      Field(
+        name: "inputs", kind: .object(maximum: 65_536),
+        summary: "the JSON Schema of the inputs, an object; at most 64 KiB"),
+    ]
+    return isNew ? [Field.workflowName] + fields : fields
+  }
+
   /// The members that go to the database as they are.
   let json: JSON
   /// The plan as sent.
@@ -11,19 +32,13 @@ package struct WorkflowRequest: Sendable {
   ///
   /// - Parameters:
   ///   - json: the body.
-  ///   - isNew: whether it makes a workflow, which takes a name and a plan.
+  ///   - isNew: whether it makes a workflow.
   /// - Throws: `request.invalid`, also for `inputs` that are no schema; `request.unknown_field`; `request.too_large`.
   package init(json: JSON, isNew: Bool) throws(SimplonError) {
-    var reader = try MemberReader(json)
-    if isNew { try reader.name("name", isRequired: true) }
-    try reader.text("description", upTo: 4096)
-    try reader.object("inputs", upTo: 65_536)
-    plan = reader.take("plan")
-    guard plan != nil || !isNew else {
-      throw SimplonError(.requestInvalid, "\"plan\" of the request is missing", details: ["field": "plan"])
-    }
-    self.json = try reader.finish()
-    if let schema = self.json["inputs"] { try Self.check(schema) }
+    var members = try Self.fields(isNew: isNew).read(json)
+    plan = members.removeValue(forKey: "plan")
+    self.json = .object(members)
+    if let schema = members["inputs"] { try Self.check(schema) }
   }
 
   /// Refuses what is no schema of an object.

@@ -1,4 +1,5 @@
 import Hummingbird
+import SimplonAgents
 import SimplonCore
 
 /// The OpenAPI 3.1 document of a route table.

@@ -18,25 +18,10 @@ extension Route {
 
   /// `POST /api/v1/metrics`: an agent's own figures.
   static func reportMetrics(_ registry: Registry) -> Route {
-    let counts = 0...1_000_000_000
-    return Route(
+    Route(
       path: "/api/v1/metrics", methods: [.post], isSafe: false, name: "reportMetrics", tag: "Registry",
       summary: "Takes an agent's own figures for a period, from the service or its owner, instead of any there were",
-      shapes: [
-        Shape(
-          name: "ReportMetrics",
-          fields: [
-            .agentID,
-            Field(name: "period_start", kind: .time, isRequired: true, summary: "from the month before this one on"),
-            Field(name: "period_end", kind: .time, isRequired: true, summary: "after the start, by 31 days at most"),
-            Field(name: "tasks_completed", kind: .integer(counts), summary: "how many were completed"),
-            Field(name: "tasks_failed", kind: .integer(counts), summary: "how many failed"),
-            Field(
-              name: "success_rate", kind: .number(0...1), summary: "by default what was completed of what has ended"),
-            Field(name: "average_execution_time", kind: .number(0...1e9), summary: "in seconds"),
-            Field(name: "average_quality_score", kind: .number(0...1), summary: "the mean of those that have one"),
-          ])
-      ],
+      shapes: [Shape(name: "ReportMetrics", fields: MetricReport.fields)],
       answers: [Answer(status: 201, summary: "the metrics", schema: Schema.reference("Metric"))],
       handler: .caller { call, principal in
         let report = try MetricReport(json: .object(call.fields))

@@ -19,10 +19,7 @@ extension Route {
     Route(
       path: "/api/v1/agents/{agent_id}", methods: [.patch], isSafe: false, name: "changeAgent", tag: "Registry",
       summary: "Says that an agent lives, and changes what is sent, for the service alone",
-      shapes: [
-        Shape(
-          name: "ChangeAgent", fields: [.agentID, .status, .configuration, .resourceLimits, .performanceThresholds])
-      ],
+      shapes: [Shape(name: "ChangeAgent", fields: [Field.agentID] + AgentChange.fields)],
       answers: [Answer(status: 200, summary: "the agent", schema: Schema.reference("Agent"))],
       handler: .caller { call, principal in
         let change = try AgentChange(json: call.body(without: "agent_id"))

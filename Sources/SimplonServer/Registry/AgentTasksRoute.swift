@@ -26,24 +26,7 @@ extension Route {
     Route(
       path: "/api/v1/agents/{agent_id}/tasks", methods: [.post], isSafe: false, name: "runTask", tag: "Registry",
       summary: "Makes a run that does a typed task of an agent",
-      shapes: [
-        Shape(
-          name: "RunTask",
-          fields: [
-            .agentID,
-            Field(name: "task_type", kind: .name, isRequired: true, summary: "what kind of task it is"),
-            Field(name: "prompt", kind: .text(maximum: 1 << 20), summary: "what a model shall do; this or a plan"),
-            Field(name: "plan", kind: .object(schema: "Plan"), summary: "the steps to run; this or a prompt"),
-            Field(
-              name: "input_data", kind: .object(),
-              summary: "what it is about, for a plan `run.metadata.input_data`; at most 64,000 bytes"),
-            Field(name: "task_id", kind: .name, summary: "the task's name, which also makes this safe to repeat"),
-            Field(
-              name: "priority", kind: .integer(-100...100),
-              summary: "what is more comes first; 0 by default, and more than that is for the service alone"),
-            Field(name: "session_id", kind: .text(maximum: 255), summary: "what it belongs to"),
-          ])
-      ],
+      shapes: [Shape(name: "RunTask", fields: [Field.agentID] + TaskRequest.fields)],
       headers: [
         Field(
           name: "Idempotency-Key", kind: .text(maximum: 255),

@@ -27,16 +27,7 @@ extension Route {
     Route(
       path: "/api/v1/agents", methods: [.post], isSafe: false, name: "registerAgent", tag: "Registry",
       summary: "Registers an agent, for the service alone; the same again makes no difference",
-      shapes: [
-        Shape(
-          name: "RegisterAgent",
-          fields: [
-            Field(name: "agent_id", kind: .name, isRequired: true, summary: "its name, one for all of its starts"),
-            Field(name: "agent_type", kind: .choice(AgentWords.types), summary: "what it is; general by default"),
-            Field(name: "user_id", kind: .uuid, summary: "whose it is; without, all signed-in users see it"),
-            .status, .configuration, .resourceLimits, .performanceThresholds,
-          ])
-      ],
+      shapes: [Shape(name: "RegisterAgent", fields: AgentRegistration.fields)],
       answers: [
         Answer(status: 201, summary: "the agent, which is new", schema: Schema.reference("Agent")),
         Answer(status: 200, summary: "the agent, which was there", schema: Schema.reference("Agent")),

@@ -19,7 +19,7 @@ extension Route {
     Route(
       path: "/api/v1/executions/{task_id}", methods: [.patch], isSafe: false, name: "changeExecution", tag: "Registry",
       summary: "Takes what has become of an execution that was reported and has not ended",
-      shapes: [Shape(name: "ChangeExecution", fields: [Field.taskID] + Field.progress)],
+      shapes: [Shape(name: "ChangeExecution", fields: [Field.taskID] + ExecutionChange.fields)],
       answers: [Answer(status: 200, summary: "the execution", schema: Schema.reference("Execution"))],
       handler: .caller { call, principal in
         let change = try ExecutionChange(json: call.body(without: "task_id"))

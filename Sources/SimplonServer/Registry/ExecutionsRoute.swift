@@ -25,18 +25,7 @@ extension Route {
     Route(
       path: "/api/v1/executions", methods: [.post], isSafe: false, name: "reportExecution", tag: "Registry",
       summary: "Takes the report of a task that an agent does elsewhere, from the service or the agent's owner",
-      shapes: [
-        Shape(
-          name: "ReportExecution",
-          fields: [
-            Field(name: "task_id", kind: .name, isRequired: true, summary: "the task's name, used by nobody else"),
-            Field.agentID,
-            Field(name: "task_type", kind: .name, isRequired: true, summary: "what kind of task it is"),
-            Field(name: "input_data", kind: .object(), summary: "what it is about; at most 1 MiB"),
-            Field(name: "session_id", kind: .text(maximum: 255), summary: "what it belongs to"),
-            Field(name: "user_id", kind: .uuid, summary: "for whom it is done, where the service reports"),
-          ] + Field.progress)
-      ],
+      shapes: [Shape(name: "ReportExecution", fields: ExecutionReport.fields)],
       answers: [
         Answer(status: 201, summary: "the execution, which is new", schema: Schema.reference("Execution")),
         Answer(

@@ -3,7 +3,6 @@ import SimplonCore
 
 /// The fields that several routes of the registry take.
 extension Field {
-  static let agentID = Field(name: "agent_id", kind: .name, isRequired: true, summary: "the agent")
   static let taskID = Field(name: "task_id", kind: .name, isRequired: true, summary: "the task")
   static let ofAgent = Field(name: "agent_id", kind: .name, summary: "only this agent's")
   static let ofAgentType = Field(name: "agent_type", kind: .choice(AgentWords.types), summary: "only these agents'")
@@ -16,22 +15,6 @@ extension Field {
   static let limit = Field(name: "limit", kind: .integer(1...1000), summary: "the most items; 100 by default")
   static let cursor = Field(
     name: "cursor", kind: .text(maximum: 8192), summary: "the `next_cursor` of the page before")
-  static let status = Field(name: "status", kind: .choice(AgentWords.statuses), summary: "how the agent is")
-  static let configuration = Field(
-    name: "configuration", kind: .object(), summary: "what it is set to, to be read by all who see it; at most 64 KiB")
-  static let resourceLimits = Field(
-    name: "resource_limits", kind: .object(), summary: "what it may use; at most 64 KiB")
-  static let performanceThresholds = Field(
-    name: "performance_thresholds", kind: .object(), summary: "what is expected of it; at most 64 KiB")
-  static let progress = [
-    Field(name: "status", kind: .choice(AgentWords.taskStatuses), summary: "how the task stands"),
-    Field(name: "output_data", kind: .object(), summary: "what came of it; at most 1 MiB"),
-    Field(name: "error", kind: .object(), summary: "why it failed; at most 1 MiB"),
-    Field(name: "quality_score", kind: .number(0...1), summary: "how good it is"),
-    Field(
-      name: "execution_time_seconds", kind: .number(0...1e9),
-      summary: "how long it took; by default from `running` to its end"),
-  ]
 }
 
 extension ListQuery {

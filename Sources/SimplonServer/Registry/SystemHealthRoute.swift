@@ -27,15 +27,7 @@ extension Route {
     Route(
       path: "/api/v1/system-health", methods: [.post], isSafe: false, name: "recordHealth", tag: "Registry",
       summary: "Takes a reading of how a part of the system is, from the service alone",
-      shapes: [
-        Shape(
-          name: "RecordHealth",
-          fields: [
-            Field(name: "component", kind: .name, isRequired: true, summary: "the part, such as `engine`"),
-            Field(name: "status", kind: .choice(AgentWords.health), isRequired: true, summary: "how it is"),
-            Field(name: "reading", kind: .object(), summary: "what was measured; at most 64 KiB"),
-          ])
-      ],
+      shapes: [Shape(name: "RecordHealth", fields: HealthReading.fields)],
       answers: [Answer(status: 201, summary: "the reading", schema: Schema.reference("Reading"))],
       handler: .caller { call, principal in
         let reading = try HealthReading(json: .object(call.fields))

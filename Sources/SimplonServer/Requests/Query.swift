@@ -1,3 +1,4 @@
+import SimplonAgents
 import SimplonCore
 import SimplonIdentity
 
@@ -78,6 +79,19 @@ struct Query {
     case .some(let byte) where (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte): byte - UInt8(ascii: "0")
     case .some(let byte) where (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20): (byte | 0x20) - 87
     default: nil
+    }
+  }
+}
+
+extension Field {
+  /// Reads the value out of a query, where everything is text; nil when it cannot be of the kind.
+  fileprivate func value(ofQuery text: String) -> JSON? {
+    switch kind {
+    case .text, .name, .uuid, .time, .choice: .string(text)
+    case .integer: Int(text) == nil ? nil : .number(text)
+    case .boolean: text == "true" ? true : text == "false" ? false : nil
+    case .number, .texts, .object: try? JSON(parsing: text)
+    case .any: (try? JSON(parsing: text)) ?? .string(text)
     }
   }
 }

@@ -72,7 +72,7 @@ struct Gate: Sendable {
     if request.method == .post || request.method == .patch {
       query.drop("forceFunctionRegion")  // Supabase's clients add it to every call that names a region
       guard query.isEmpty else {
-        var refusal = Shape.unknown(query.names, known: [])
+        var refusal = SimplonError.unknownFields(query.names, known: [])
         refusal.hint = "a \(request.method.rawValue) takes its fields from the JSON body"
         throw refusal
       }

@@ -1,4 +1,5 @@
 import Hummingbird
+import SimplonAgents
 import SimplonCore
 import SimplonIdentity
 

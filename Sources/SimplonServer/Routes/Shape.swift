@@ -1,3 +1,4 @@
+import SimplonAgents
 import SimplonCore
 
 /// One form that a request can take: its fields, all of them.
@@ -16,41 +17,14 @@ struct Shape: Sendable {
   /// A `null` counts as absent.
   ///
   /// - Returns: the fields that are there.
-  /// - Throws: `request.unknown_field`, `request.not_supported`, `request.invalid`; each names the field.
+  /// - Throws: `request.unknown_field`, `request.not_supported`, `request.invalid`, `request.too_large`; each names the
+  ///   field.
   func check(_ members: [String: JSON]) throws(SimplonError) -> [String: JSON] {
-    var unknown = [String]()
-    for name in members.keys where self[name] == nil {
-      if later.contains(name) {
-        throw SimplonError(
-          .requestNotSupported, "\"\(name)\" is not there yet", hint: "leave the field out",
-          details: ["field": .string(name)])
-      }
-      unknown.append(String(name.prefix(64)))
+    if let name = later.first(where: { members[$0] != nil }) {
+      throw SimplonError(
+        .requestNotSupported, "\"\(name)\" is not there yet", hint: "leave the field out",
+        details: ["field": .string(name)])
     }
-    guard unknown.isEmpty else { throw Self.unknown(unknown, known: fields.map(\.name)) }
-    var present = [String: JSON]()
-    for field in fields {
-      guard let value = members[field.name], !value.isNull else {
-        guard !field.isRequired else {
-          throw SimplonError(
-            .requestInvalid, "\"\(field.name)\" is missing; it must be \(field.expectation)",
-            details: ["field": .string(field.name)])
-        }
-        continue
-      }
-      try field.check(value)
-      present[field.name] = value
-    }
-    return present
-  }
-
-  /// The refusal of fields nobody knows.
-  static func unknown(_ names: [String], known: [String]) -> SimplonError {
-    let names = names.sorted()
-    return SimplonError(
-      .requestUnknownField,
-      "the request has unknown fields: " + names.prefix(5).map { "\"\($0)\"" }.joined(separator: ", "),
-      hint: known.isEmpty ? "this path takes no fields" : "known fields: " + known.joined(separator: ", "),
-      details: ["fields": .array(names.prefix(20).map(JSON.string))])
+    return try fields.read(members)
   }
 }

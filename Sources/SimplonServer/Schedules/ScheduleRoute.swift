@@ -20,7 +20,7 @@ extension Route {
     Route(
       path: "/api/v1/schedules/{name}", methods: [.patch], isSafe: false, name: "changeSchedule", tag: "Schedules",
       summary: "Changes what is sent; what was missed before is not made up",
-      shapes: [Shape(name: "ChangeSchedule", fields: [Field.scheduleName] + Field.schedule(isNew: false))],
+      shapes: [Shape(name: "ChangeSchedule", fields: [Field.scheduleName] + ScheduleRequest.fields(isNew: false))],
       answers: [Answer(status: 200, summary: "the schedule", schema: Schema.reference("Schedule"))],
       handler: .caller { call, principal in
         let request = try ScheduleRequest(json: call.body(without: "name"), isNew: false)

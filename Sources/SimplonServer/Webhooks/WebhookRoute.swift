@@ -19,13 +19,7 @@ extension Route {
     Route(
       path: "/api/v1/webhooks/{webhook_id}", methods: [.patch], isSafe: false, name: "changeWebhook", tag: "Webhooks",
       summary: "Changes what is sent; one that is enabled again begins anew",
-      shapes: [
-        Shape(
-          name: "ChangeWebhook",
-          fields: [Field.webhookID] + Field.webhook(isNew: false) + [
-            Field(name: "enabled", kind: .boolean, summary: "false makes it rest, and forgets what it was not told yet")
-          ])
-      ],
+      shapes: [Shape(name: "ChangeWebhook", fields: [Field.webhookID] + WebhookRequest.fields(isNew: false))],
       answers: [Answer(status: 200, summary: "the webhook", schema: Schema.reference("Webhook"))],
       handler: .caller { call, principal in
         let request = try WebhookRequest(json: call.body(without: "webhook_id"), isNew: false)

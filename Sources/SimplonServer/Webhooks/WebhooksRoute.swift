@@ -5,17 +5,6 @@ import SimplonCore
 
 extension Field {
   static let webhookID = Field(name: "webhook_id", kind: .uuid, isRequired: true, summary: "the webhook")
-
-  /// Where a webhook is and what it is told.
-  static func webhook(isNew: Bool) -> [Field] {
-    [
-      Field(name: "url", kind: .text(maximum: 2048), isRequired: isNew, summary: "where deliveries are posted to"),
-      Field(
-        name: "events", kind: .texts, isRequired: isNew,
-        summary: "what it is told: " + WebhookRequest.events.joined(separator: ", ")),
-      Field(name: "description", kind: .text(maximum: 4096), summary: "what it is for"),
-    ]
-  }
 }
 
 extension Route {
@@ -34,7 +23,7 @@ extension Route {
     Route(
       path: "/api/v1/webhooks", methods: [.post], isSafe: false, name: "saveWebhook", tag: "Webhooks",
       summary: "Makes a webhook for the caller's runs; the answer alone holds its secret",
-      shapes: [Shape(name: "SaveWebhook", fields: Field.webhook(isNew: true))],
+      shapes: [Shape(name: "SaveWebhook", fields: WebhookRequest.fields(isNew: true))],
       answers: [Answer(status: 201, summary: "the webhook", schema: Schema.reference("Webhook"))],
       handler: .caller { call, principal in
         let request = try WebhookRequest(json: .object(call.fields), isNew: true)

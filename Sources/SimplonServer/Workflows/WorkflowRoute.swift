@@ -29,14 +29,7 @@ extension Route {
     Route(
       path: "/api/v1/workflows/{name}", methods: [.patch], isSafe: false, name: "changeWorkflow", tag: "Workflows",
       summary: "Changes what is sent; another plan, or other inputs, are a new version",
-      shapes: [
-        Shape(
-          name: "ChangeWorkflow",
-          fields: [
-            .workflowName, .savedText, Field(name: "plan", kind: .object(schema: "Plan"), summary: "the steps to run"),
-            .savedInputs,
-          ])
-      ],
+      shapes: [Shape(name: "ChangeWorkflow", fields: [Field.workflowName] + WorkflowRequest.fields(isNew: false))],
       answers: [Answer(status: 200, summary: "the workflow", schema: Schema.reference("Workflow"))],
       handler: .caller { call, principal in
         let request = try WorkflowRequest(json: call.body(without: "name"), isNew: false)

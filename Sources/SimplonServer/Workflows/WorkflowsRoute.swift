@@ -3,13 +3,6 @@ import Hummingbird
 import SimplonAgents
 import SimplonCore
 
-extension Field {
-  static let workflowName = Field(name: "name", kind: .name, isRequired: true, summary: "the workflow's name")
-  static let savedText = Field(name: "description", kind: .text(maximum: 4096), summary: "what it is for")
-  static let savedInputs = Field(
-    name: "inputs", kind: .object(), summary: "the JSON Schema of the inputs, an object; at most 64 KiB")
-}
-
 extension Route {
   /// `GET /api/v1/workflows`: the caller's workflows.
   static func workflows(_ registry: Registry) -> Route {
@@ -26,15 +19,7 @@ extension Route {
     Route(
       path: "/api/v1/workflows", methods: [.post], isSafe: false, name: "saveWorkflow", tag: "Workflows",
       summary: "Saves a plan under a name",
-      shapes: [
-        Shape(
-          name: "SaveWorkflow",
-          fields: [
-            .workflowName, .savedText,
-            Field(name: "plan", kind: .object(schema: "Plan"), isRequired: true, summary: "the steps to run"),
-            .savedInputs,
-          ])
-      ],
+      shapes: [Shape(name: "SaveWorkflow", fields: WorkflowRequest.fields(isNew: true))],
       answers: [Answer(status: 201, summary: "the workflow", schema: Schema.reference("Workflow"))],
       handler: .caller { call, principal in
         let request = try WorkflowRequest(json: .object(call.fields), isNew: true)

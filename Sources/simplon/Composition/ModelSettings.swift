@@ -25,18 +25,15 @@ struct ModelSettings: Sendable {
   ///
   /// - Throws: `config.invalid`.
   init(_ reader: SettingsReader) throws(SimplonError) {
-    func url(_ setting: Setting) -> String? {
-      reader.text(setting).map { String($0.reversed().drop { $0 == "/" }.reversed()) }
-    }
-    if let key = reader.text(.anthropicKey) {
-      var configuration = AnthropicModel.Configuration(key: try ModelKey(key))
-      configuration.url = url(.anthropicURL) ?? configuration.url
-      configuration.version = reader.text(.anthropicVersion) ?? configuration.version
+    if let key = try reader.modelKey(.anthropicKey) {
+      var configuration = AnthropicModel.Configuration(key: key)
+      configuration.url = try reader.required(.anthropicURL, reader.address)
+      configuration.version = try reader.required(.anthropicVersion, reader.text)
       anthropic = configuration
       names.append(ModelName(.anthropic, "claude-sonnet-4-5"))
     }
-    let key = try reader.text(.openAIKey).map { text throws(SimplonError) in try ModelKey(text) }
-    if let url = url(.openAIURL) {
+    let key = try reader.modelKey(.openAIKey)
+    if let url = reader.address(.openAIURL) {
       openAI = ChatCompletionsModel.Configuration(url: url, key: key)
     } else if key != nil {
       openAI = ChatCompletionsModel.Configuration(key: key)
@@ -79,5 +76,18 @@ struct ModelSettings: Sendable {
 
   private static func wrong(_ what: String) -> SimplonError {
     SimplonError(.configInvalid, "SIMPLON_MODELS \(what)", details: ["key": "SIMPLON_MODELS"])
+  }
+}
+
+extension SettingsReader {
+  /// A vendor's key.
+  func modelKey(_ setting: Setting) throws(SimplonError) -> ModelKey? {
+    guard let text = text(setting) else { return nil }
+    return try ModelKey(text)
+  }
+
+  /// A URL without slashes at its end.
+  func address(_ setting: Setting) -> String? {
+    text(setting).map { String($0.reversed().drop { $0 == "/" }.reversed()) }
   }
 }

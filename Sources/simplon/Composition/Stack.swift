@@ -12,12 +12,12 @@ import SimplonServer
 /// The object graph of a server, in one place: read from top to bottom it is the architecture.
 struct Stack {
   /// What a process does.
-  enum Role: String, CaseIterable, Sendable { case api, worker }
+  enum Role: String, Sendable { case api, worker }
 
   /// Everything that differs between one installation and another.
   struct Settings: Sendable {
     /// Which parts this process runs.
-    var roles: Set<Role> = Set(Role.allCases)
+    var roles: Set<Role>
     /// As `simplon_api`: for callers' requests.
     var callers: PostgresConfiguration
     /// As `simplon_worker`: for the engine.
@@ -25,15 +25,15 @@ struct Stack {
     /// The engine by a road that has LISTEN, when the others go through a transaction pooler; nil polls only.
     var direct: PostgresConfiguration?
     /// The schema of the contract tables.
-    var schema = "public"
+    var schema: String
     var issuers: [Issuer]
     var keys: APIKeys
     var server: ServerConfiguration
     var worker: WorkerConfiguration
     /// How long one statement of a caller may take.
-    var callerTimeout = Duration.seconds(10)
+    var callerTimeout: Duration
     /// How much may wait before further runs are refused.
-    var intake = IntakeLimits()
+    var intake: IntakeLimits
     /// Where artifacts and layers are kept.
     var files: String
     /// Where steps have their work folders while they run.
@@ -41,13 +41,13 @@ struct Stack {
     /// How many programs run at once; nil: two per processor.
     var sandboxes: Int?
     /// Runs programs without a sandbox where none can be made.
-    var allowUnsandboxed = false
+    var allowUnsandboxed: Bool
     /// What steps may use by name.
-    var connectors: [Connector] = []
+    var connectors: [Connector]
     /// Where the tool `http` may send requests.
-    var egress = EgressRules.closed
+    var egress: EgressRules
     /// Which calls a person has to approve.
-    var approvals = ApprovalRules.none
+    var approvals: ApprovalRules
     /// What prompts are put to.
     var models: ModelSettings
     /// Makes the vectors of memories; nil: they are found by words.

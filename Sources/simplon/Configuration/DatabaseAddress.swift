@@ -22,9 +22,10 @@ struct DatabaseAddress: Sendable {
     } else {
       let host = try reader.required(
         .dbHost, "Set DATABASE_URL, or SUPABASE_DB_HOST and SUPABASE_DB_PASS. A project's URL and key are not enough.")
+      let port = try reader.required(.dbPort, reader.integer)
       self.init(
         dsn: Self.conninfo([
-          ("host", host), ("port", String(try reader.integer(.dbPort) ?? 5432)), ("dbname", reader.text(.dbName)),
+          ("host", host), ("port", String(port)), ("dbname", reader.text(.dbName)),
           ("user", reader.text(.dbUser)), ("password", reader.text(.dbPass) ?? reader.text(.dbPassword)),
         ]))
     }

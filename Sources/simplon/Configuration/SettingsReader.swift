@@ -179,11 +179,20 @@ struct SettingsReader: Sendable {
   ///
   /// - Throws: `config.missing`.
   func required(_ setting: Setting, _ hint: String) throws(SimplonError) -> String {
-    guard let text = text(setting) else {
+    try required(setting, text, hint: hint)
+  }
+
+  /// The same, read as something else than text; the value of a setting with a fallback is always there.
+  ///
+  /// - Throws: `config.missing`, `config.invalid`.
+  func required<Value>(
+    _ setting: Setting, _ read: (Setting) throws(SimplonError) -> Value?, hint: String? = nil
+  ) throws(SimplonError) -> Value {
+    guard let value = try read(setting) else {
       throw SimplonError(
         .configMissing, "\(setting.name) is not set", hint: hint, details: ["key": .string(setting.name)])
     }
-    return text
+    return value
   }
 
   private func wrong(_ setting: Setting) -> SimplonError {

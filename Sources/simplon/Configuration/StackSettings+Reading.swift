@@ -22,15 +22,15 @@ extension Stack.Settings {
     _ reader: SettingsReader, callers: DatabaseAddress, engine: DatabaseAddress, direct: DatabaseAddress? = nil,
     issuers: [Issuer], keys: APIKeys
   ) throws(SimplonError) {
-    let schema = reader.text(.schema) ?? "public"
+    let schema = try reader.required(.schema, reader.text)
     let isPooled = try reader.flag(.pooler)
     // A pooler takes no options; there the logins' own search_path does it, which `simplon db push` sets.
     func dsn(_ address: DatabaseAddress, isPooled: Bool) -> String {
       schema == "public" || isPooled ? address.dsn : address.with(schema: schema).dsn
     }
     var caller = PostgresConfiguration(dsn: dsn(callers, isPooled: isPooled))
-    caller.sharedConnections = try reader.integer(.connections) ?? 4
-    caller.connectTimeout = try reader.duration(.connectionTimeout) ?? .seconds(30)
+    caller.sharedConnections = try reader.required(.connections, reader.integer)
+    caller.connectTimeout = try reader.required(.connectionTimeout, reader.duration)
     caller.pooler = isPooled
     caller.applicationName = "simplon api"
     var worker = caller
@@ -45,9 +45,10 @@ extension Stack.Settings {
     }
 
     var server = ServerConfiguration(
-      host: reader.text(.host) ?? "127.0.0.1", port: try reader.integer(.port) ?? 54321, version: Version.current)
+      host: try reader.required(.host, reader.text), port: try reader.required(.port, reader.integer),
+      version: Version.current)
     server.allowedOrigins = reader.list(.origins)
-    server.trustedProxies = try reader.integer(.proxies) ?? 0
+    server.trustedProxies = try reader.required(.proxies, reader.integer)
     server.principalRate = Self.rate(try reader.integer(.principalRate))
     server.addressRate = Self.rate(try reader.integer(.addressRate))
 
@@ -55,11 +56,11 @@ extension Stack.Settings {
     gethostname(&host, host.count - 1)
     let name = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     var configuration = WorkerConfiguration(name: name, version: Version.current)
-    configuration.slots = try reader.integer(.slots) ?? 64
+    configuration.slots = try reader.required(.slots, reader.integer)
     configuration.runsPerUser = try reader.integer(.runsPerUser)
     configuration.runsTotal = try reader.integer(.runsTotal)
-    configuration.lease = try reader.duration(.lease) ?? .seconds(30)
-    configuration.grace = try reader.duration(.grace) ?? .seconds(20)
+    configuration.lease = try reader.required(.lease, reader.duration)
+    configuration.grace = try reader.required(.grace, reader.duration)
     configuration.logRetention = try reader.duration(.logRetention)
     configuration.runRetention = try reader.duration(.runRetention)
     configuration.metricRetention = try reader.duration(.metricRetention)
@@ -67,8 +68,8 @@ extension Stack.Settings {
     configuration.webhooksAllowPrivate = try reader.flag(.webhookAllowPrivate)
     configuration.intake = IntakeLimits(
       perUser: Self.limit(try reader.integer(.queuePerUser)), total: Self.limit(try reader.integer(.queueTotal)),
-      patience: try reader.duration(.intakePatience) ?? .seconds(2))
-    configuration.agentTimeout = try reader.duration(.agentTimeout) ?? .seconds(300)
+      patience: try reader.required(.intakePatience, reader.duration))
+    configuration.agentTimeout = try reader.required(.agentTimeout, reader.duration)
 
     configuration.caps.call = try reader.amount(.capPerCall)
     configuration.caps.run = try reader.amount(.capPerRun)
@@ -88,11 +89,11 @@ extension Stack.Settings {
     guard !roles.isEmpty else {
       throw SimplonError(.configInvalid, "SIMPLON_ROLES is empty, and must be of: api, worker")
     }
-    let data = URL(filePath: reader.text(.data) ?? ".simplon").path
+    let data = try dataFolder(reader)
     self.init(
       roles: roles, callers: caller, engine: worker, direct: listener, schema: schema,
       issuers: issuers, keys: keys, server: server, worker: configuration,
-      callerTimeout: try reader.duration(.statementTimeout) ?? .seconds(10),
+      callerTimeout: try reader.required(.statementTimeout, reader.duration),
       intake: configuration.intake,
       files: "\(data)/files", scratch: "\(data)/work", sandboxes: try reader.integer(.sandboxes),
       allowUnsandboxed: try reader.flag(.unsandboxed),

@@ -57,15 +57,16 @@ struct TextLogHandler: LogHandler {
 /// One write per line, so that lines of several threads do not mix.
 private func writeLine(_ text: String) { try? Print.write(text + "\n", to: 2) }
 
-/// Makes the process's logger.
+/// Makes the process's logger; a quiet one tells no more than warnings, whatever the configuration says.
 ///
 /// - Throws: `config.invalid`.
-func makeLogger(_ reader: SettingsReader) throws(SimplonError) -> Logger {
+func makeLogger(_ reader: SettingsReader, isQuiet: Bool = false) throws(SimplonError) -> Logger {
   let isDebug = try reader.flag(.debug)
-  let level = Logger.Level(rawValue: try reader.choice(.logLevel) ?? "info") ?? .info
-  let format = try reader.choice(.logFormat) ?? "auto"
+  let level = Logger.Level(rawValue: try reader.required(.logLevel, reader.choice)) ?? .info
+  let format = try reader.required(.logFormat, reader.choice)
   let isText = format == "text" || format == "auto" && isatty(2) == 1
-  let least = isDebug ? min(level, .debug) : level
+  let told = isDebug ? min(level, .debug) : level
+  let least = isQuiet ? max(told, .warning) : told
   return Logger(label: "simplon") { label in
     if isText { return TextLogHandler(level: least) }
     return JSONLogHandler(label: label, level: least)

@@ -10,11 +10,8 @@ struct ModelRequestTests {
   private static let thought: JSON = ["type": "thinking", "thinking": "Hm", "signature": "s"]
   private static let mark = #""cache_control":{"type":"ephemeral"},"#
 
-  private func anthropic(
-    _ request: ModelRequest, _ change: (inout AnthropicModel.Configuration) -> Void = { _ in }
-  ) async throws -> String {
-    var configuration = AnthropicModel.Configuration(key: try ModelKey("secret-key"))
-    change(&configuration)
+  private func anthropic(_ request: ModelRequest) async throws -> String {
+    let configuration = AnthropicModel.Configuration(key: try ModelKey("secret-key"))
     return try await ModelTransport.with { transport in
       let model = AnthropicModel("claude-test", configuration: configuration, transport: transport)
       return String(decoding: model.body(request), as: UTF8.self)
@@ -155,57 +152,26 @@ struct ModelRequestTests {
     #expect(chat[2]["tool_calls"]?.array?.first?["id"] == chat[3]["tool_call_id"])
   }
 
-  @Test func `a model that is asked to think is forced to nothing`() async throws {
+  @Test func `a model is made to call a tool, or to call none`() async throws {
     var request = ModelRequest.asking(tools: [.echo])
     request.toolChoice = .tool("echo")
     #expect(try await anthropic(request).contains(#""tool_choice":{"name":"echo","type":"tool"}"#))
     #expect(try await openai(request).contains(#""tool_choice":{"function":{"name":"echo"},"type":"function"}"#))
-    request.thinkingTokens = 9000
-    let body = try await anthropic(request)
-    #expect(body.contains(#""thinking":{"budget_tokens":4095,"type":"enabled"},"tool_choice":{"type":"auto"}"#))
-    #expect(try await anthropic(request) { $0.thinking = .adaptive }.contains(#""thinking":{"type":"adaptive"}"#))
-    request.thinkingTokens = 1
-    #expect(try await anthropic(request).contains(#""budget_tokens":1024,"#))
-    request.maximumOutputTokens = 1024
-    #expect(try await !anthropic(request).contains("thinking"))
     request.toolChoice = .none
     #expect(try await anthropic(request).contains(#""tool_choice":{"type":"none"}"#))
     #expect(try await openai(request).contains(#""tool_choice":"none""#))
   }
 
-  /// Whether the model is told to think when it goes on with that turn.
-  private func thinks(_ turn: ModelTurn) async throws -> Bool {
-    var request = conversation([.user("Hi"), .assistant(turn), .results([result("c1")])])
-    request.thinkingTokens = 2000
-    return try await anthropic(request).contains("budget_tokens")
-  }
-
-  @Test func `a turn that began without a thought goes on without, as another model may have begun it`() async throws {
-    #expect(try await thinks(ModelTurn(model: Self.claude, blocks: [.opaque(Self.thought), call("c1")])))
-    #expect(try await !thinks(ModelTurn(model: Self.gpt, blocks: [.opaque(Self.thought), call("c1")])))
-    // The question after it begins a turn of its own.
-    var request = conversation([
-      .user("Hi"), .assistant(ModelTurn(model: Self.gpt, blocks: [.text("Yes?")])), .user("Think!"),
-    ])
-    request.thinkingTokens = 2000
-    #expect(try await anthropic(request).contains("budget_tokens"))
-  }
-
-  @Test func `a turn that the vendor has paused goes back last, without thoughts when none are wanted`() async throws {
+  @Test func `a turn that the vendor has paused goes back last, without its thoughts`() async throws {
     let turn = ModelTurn(model: Self.claude, blocks: [.opaque(Self.thought), .text("Searching")])
-    var request = conversation([.user("Hi"), .assistant(turn)])
+    let request = conversation([.user("Hi"), .assistant(turn)])
     #expect(try messages(await anthropic(request)).last?["content"] == [["type": "text", "text": "Searching"]])
-    request.thinkingTokens = 2000
-    let content = try messages(await anthropic(request)).last?["content"]
-    #expect(content == [Self.thought, ["type": "text", "text": "Searching"]])
   }
 
   @Test func `what a request does not have is not sent`() async throws {
     let sent = try await anthropic(.asking())
     #expect(!sent.contains("tool") && !sent.contains("system") && !sent.contains("thinking"))
     #expect(try await !openai(.asking()).contains("tool"))
-    let kept = try await anthropic(.asking()) { $0.cachesForAnHour = true }
-    #expect(kept.contains(#""cache_control":{"ttl":"1h","type":"ephemeral"}"#))
   }
 
   @Test(

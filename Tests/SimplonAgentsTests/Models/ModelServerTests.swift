@@ -99,7 +99,6 @@ import Testing
     ]
     try await ModelServer.with(dialect, [first, ["text": "Done."]]) { model, requests in
       var request = ModelRequest.asking(tools: [.echo])
-      request.thinkingTokens = 2000
       let turn = try await model.reply(to: request) { _ in }.turn
       // Kept and read again, as between two steps of a run.
       request.messages.append(.assistant(try ModelTurn(bytes: turn.bytes)))
@@ -120,7 +119,6 @@ import Testing
     let other: ModelName.Dialect = dialect == .anthropic ? .openai : .anthropic
     let first: JSON = ["thinking": "Hm.", "calls": [["name": "echo", "input": ["say": "hä"]]]]
     var request = ModelRequest.asking(tools: [.echo])
-    request.thinkingTokens = 2000
     let turn = try await ModelServer.with(other, [first]) { [request] model, _ in
       try await model.reply(to: request) { _ in }.turn
     }

@@ -223,6 +223,9 @@ import Testing
       }
       await expectError(.planInvalid) { _ = try await save(engine, ["run": ["plan": [:]]]) }
       await expectError(.workflowNotFound) { _ = try await save(engine, ["run": ["workflow": "w"]]) }
+      await expectError(.authForbidden) {
+        _ = try await save(engine, as: Principal(role: .anon, source: .key), ["run": ["workflow": "w"]])
+      }
       await expectError(.requestUnknownField) { _ = try await save(engine, ["when": "now"]) }
       #expect(try await engine.database.execute("select count(*) from agent_schedules") == ["0"])
       try await save(engine)

@@ -1,3 +1,4 @@
+import SimplonAgents
 import SimplonCore
 import Testing
 

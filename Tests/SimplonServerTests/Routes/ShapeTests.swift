@@ -1,3 +1,4 @@
+import SimplonAgents
 import SimplonCore
 import Testing
 
@@ -12,6 +13,9 @@ import Testing
       Field(name: "word", kind: .choice(["a", "b"], later: ["c"]), summary: ""),
       Field(name: "text", kind: .text(maximum: 4), summary: ""),
       Field(name: "words", kind: .texts, summary: ""),
+      Field(name: "title", kind: .text(minimum: 1, maximum: 4), summary: ""),
+      Field(name: "ratio", kind: .number(0...1), summary: ""),
+      Field(name: "more", kind: .object(maximum: 9), summary: ""),
     ], later: ["answer"])
   private let id: JSON = "0190a5d2-7c3e-7b1a-8f00-000000000001"
 
@@ -19,6 +23,13 @@ import Testing
     let given: [String: JSON] = ["id": id, "count": 10, "word": "b", "text": "éé", "words": ["x"]]
     #expect(try shape.check(given) == given)
     #expect(try shape.check(["id": id, "count": nil]) == ["id": id])
+  }
+
+  @Test func `what is there comes as the database takes it`() throws {
+    let given: [String: JSON] = [
+      "id": "0190A5D2-7C3E-7B1A-8F00-000000000001", "ratio": .number("1e-310"), "more": ["a": 123],
+    ]
+    #expect(try shape.check(given) == ["id": id, "ratio": .number("0.0"), "more": ["a": 123]])
   }
 
   @Test(
@@ -33,6 +44,9 @@ import Testing
       (["word": "c"], "request.not_supported", "word"),
       (["text": "ééé"], "request.too_large", "text"),
       (["words": ["x", 1]], "request.invalid", "words"),
+      (["title": ""], "request.invalid", "title"),
+      (["ratio": .number("1.5")], "request.invalid", "ratio"),
+      (["more": ["a": 1234]], "request.too_large", "more"),
       (["answer": "yes"], "request.not_supported", "answer"),
       (["colour": "red"], "request.unknown_field", "colour"),
     ] as [([String: JSON], String, String)])

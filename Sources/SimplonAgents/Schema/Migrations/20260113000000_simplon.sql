@@ -42,6 +42,12 @@ as $$
   select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
+-- An owner as a key that is never null: what nobody owns is the service's. Only functions with their owner's rights call it,
+-- so it is put in line and costs nothing; indexes spell it out, for the reason that those by simplon.lane give.
+create function simplon.owner_key(owner uuid) returns uuid
+language sql immutable parallel safe
+as $$ select coalesce(owner, '00000000-0000-0000-0000-000000000000'::uuid) $$;
+
 -- For tables that only grow.
 create function simplon.refuse_change() returns trigger
 language plpgsql set search_path = ''

@@ -72,16 +72,14 @@ begin
       coalesce(request -> 'metadata', '{}'), request -> 'budget', (request ->> 'project_id')::uuid,
       case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
       engine, create_run.idempotency_key, create_run.request_hash)
-    on conflict (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), idempotency_key)
-      where idempotency_key is not null do nothing
+    on conflict (simplon.owner_key(user_id), idempotency_key) where idempotency_key is not null do nothing
     returning * into made;
     if found then
       return query select made.id, made.status::text, made.created_at, true;
       return;
     end if;
     select r.* into made from public.agent_runs r
-    where coalesce(r.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-        = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
+    where simplon.owner_key(r.user_id) = simplon.owner_key(auth.uid())
       and r.idempotency_key = create_run.idempotency_key;
     -- Else it was deleted in between, and the key is free.
     exit when found;

@@ -62,9 +62,7 @@ language plpgsql security definer set search_path = ''
 as $$
 begin
   select w.plan into new.plan from public.workflows w
-  where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(new.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-    and w.name = new.workflow;
+  where simplon.owner_key(w.user_id) = simplon.owner_key(new.user_id) and w.name = new.workflow;
   if not found then
     raise exception 'there is no workflow "%" of yours', left(new.workflow, 200) using errcode = 'SIM50';
   end if;
@@ -93,8 +91,7 @@ begin
         when w.plan_hash = hash then w.version else (
           select max(x.version) from public.workflow_versions x where x.workflow_id = w.id and x.plan_hash = hash) end
       offset 0) as v (version)
-    where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-        = coalesce(new.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+    where simplon.owner_key(w.user_id) = simplon.owner_key(new.user_id)
       and w.name = new.workflow and v.version is not null;
   else
     update public.workflow_executions e set
@@ -121,8 +118,7 @@ begin
   -- What two count at the same time would pass the limit.
   perform pg_advisory_xact_lock(hashtextextended(coalesce(auth.uid()::text, ''), 5360414144));
   if (select count(*) from public.workflows w
-      where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-        = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)) >= 1000 then
+      where simplon.owner_key(w.user_id) = simplon.owner_key(auth.uid())) >= 1000 then
     raise exception 'you have 1000 workflows, which is the limit' using errcode = 'SIM51', hint = 'Delete one.';
   end if;
   insert into public.workflows (user_id, name, description, plan, inputs)
@@ -149,9 +145,7 @@ begin
     version = w.version + (w.plan is distinct from coalesce(changes -> 'plan', w.plan)
       or w.inputs is distinct from coalesce(changes -> 'inputs', w.inputs))::integer,
     updated_at = clock_timestamp()
-  where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
-    and w.name = workflow returning * into changed;
+  where simplon.owner_key(w.user_id) = simplon.owner_key(auth.uid()) and w.name = workflow returning * into changed;
   if not found then
     raise exception 'there is no workflow "%" of yours', left(workflow, 200) using errcode = 'SIM50';
   end if;
@@ -166,9 +160,7 @@ language plpgsql security definer set search_path = ''
 as $$
 begin
   delete from public.workflows w
-  where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
-    and w.name = workflow;
+  where simplon.owner_key(w.user_id) = simplon.owner_key(auth.uid()) and w.name = workflow;
   if not found then
     raise exception 'there is no workflow "%" of yours', left(workflow, 200) using errcode = 'SIM50';
   end if;

@@ -160,8 +160,7 @@ begin
   -- What two count at the same time would pass the limit.
   perform pg_advisory_xact_lock(hashtextextended(coalesce(auth.uid()::text, ''), 5360414144));
   if (select count(*) from public.agent_schedules s
-      where coalesce(s.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-        = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)) >= 100 then
+      where simplon.owner_key(s.user_id) = simplon.owner_key(auth.uid())) >= 100 then
     raise exception 'you have 100 schedules, which is the limit' using errcode = 'SIM51', hint = 'Delete one.';
   end if;
   insert into public.agent_schedules (
@@ -199,9 +198,7 @@ begin
     starts_at = coalesce((changes ->> 'starts_at')::timestamptz, s.starts_at),
     ends_at = coalesce((changes ->> 'ends_at')::timestamptz, s.ends_at),
     enabled = coalesce((changes ->> 'enabled')::boolean, s.enabled), updated_at = clock_timestamp()
-  where coalesce(s.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
-    and s.name = schedule returning s.id into changed;
+  where simplon.owner_key(s.user_id) = simplon.owner_key(auth.uid()) and s.name = schedule returning s.id into changed;
   if not found then
     raise exception 'there is no schedule "%" of yours', left(schedule, 200) using errcode = 'SIM53';
   end if;
@@ -218,9 +215,7 @@ language plpgsql security definer set search_path = ''
 as $$
 begin
   delete from public.agent_schedules s
-  where coalesce(s.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
-    and s.name = schedule;
+  where simplon.owner_key(s.user_id) = simplon.owner_key(auth.uid()) and s.name = schedule;
   if not found then
     raise exception 'there is no schedule "%" of yours', left(schedule, 200) using errcode = 'SIM53';
   end if;
@@ -233,8 +228,7 @@ language sql stable security definer set search_path = ''
 as $$
   select s.id, s.user_id, s.next_due, coalesce(s.run -> 'inputs', '{}'), w.inputs
   from public.agent_schedules s left join public.workflows w on w.name = s.run ->> 'workflow'
-    and coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(s.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+    and simplon.owner_key(w.user_id) = simplon.owner_key(s.user_id)
   where s.enabled and s.next_due <= now() order by s.next_due limit most
 $$;
 

@@ -56,9 +56,7 @@ declare
   told jsonb;
 begin
   if not exists (
-    select from public.agent_webhooks w
-    where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(new.user_id, '00000000-0000-0000-0000-000000000000'::uuid)) then
+    select from public.agent_webhooks w where simplon.owner_key(w.user_id) = simplon.owner_key(new.user_id)) then
     return null;
   end if;
   -- Each webhook gets a copy, in a commit that other runs share: what is larger is asked for by the run's id.
@@ -75,9 +73,7 @@ begin
   insert into public.agent_webhook_deliveries (webhook_id, user_id, run_id, event, payload)
   select w.id, w.user_id, new.id, kind, told
   from public.agent_webhooks w
-  where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(new.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-    and w.enabled and kind = any (w.events)
+  where simplon.owner_key(w.user_id) = simplon.owner_key(new.user_id) and w.enabled and kind = any (w.events)
   -- One that is being deleted is told nothing, and is not waited for.
   for key share of w skip locked;
   return null;
@@ -97,8 +93,7 @@ begin
   -- What two count at the same time would pass the limit.
   perform pg_advisory_xact_lock(hashtextextended(coalesce(auth.uid()::text, ''), 5360414144));
   if (select count(*) from public.agent_webhooks w
-      where coalesce(w.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-        = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)) >= 10 then
+      where simplon.owner_key(w.user_id) = simplon.owner_key(auth.uid())) >= 10 then
     raise exception 'you have 10 webhooks, which is the limit' using errcode = 'SIM51', hint = 'Delete one.';
   end if;
   insert into public.agent_webhooks (user_id, url, events, description)
@@ -172,21 +167,19 @@ returns table (id uuid, owner uuid, attempt integer, sent_at bigint, url text, s
 language sql security definer set search_path = ''
 as $$
   with recursive owners (id) as (
-    (select coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
+    (select simplon.owner_key(d.user_id)
     from public.agent_webhook_deliveries d where d.status = 'pending' order by 1 limit 1)
     union all
     select (
-      select coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      from public.agent_webhook_deliveries d
-      where d.status = 'pending' and coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid) > o.id
+      select simplon.owner_key(d.user_id) from public.agent_webhook_deliveries d
+      where d.status = 'pending' and simplon.owner_key(d.user_id) > o.id
       order by 1 limit 1)
     from owners o where o.id is not null),
   chosen as materialized (
     select o.id, 4 - cardinality(array_positions(busy, o.id)) as free
     from owners o cross join lateral (
       select d.next_attempt_at from public.agent_webhook_deliveries d join public.agent_webhooks w on w.id = d.webhook_id
-      where coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid) = o.id
-        and d.status = 'pending' and d.next_attempt_at <= now() and w.enabled
+      where simplon.owner_key(d.user_id) = o.id and d.status = 'pending' and d.next_attempt_at <= now() and w.enabled
       order by d.next_attempt_at limit 1) as oldest
     where cardinality(array_positions(busy, o.id)) < 4
     order by oldest.next_attempt_at limit most),
@@ -194,8 +187,7 @@ as $$
     select x.id, c.id as owner from chosen c cross join lateral (
       select d.id, d.next_attempt_at
       from public.agent_webhook_deliveries d join public.agent_webhooks w on w.id = d.webhook_id
-      where coalesce(d.user_id, '00000000-0000-0000-0000-000000000000'::uuid) = c.id
-        and d.status = 'pending' and d.next_attempt_at <= now() and w.enabled
+      where simplon.owner_key(d.user_id) = c.id and d.status = 'pending' and d.next_attempt_at <= now() and w.enabled
       order by d.next_attempt_at limit c.free for update of d skip locked) as x
     order by x.next_attempt_at limit most),
   taken as (

@@ -83,23 +83,22 @@ as $$
 #variable_conflict use_column
 declare
   person uuid := auth.uid();
-  owner uuid := coalesce(person, '00000000-0000-0000-0000-000000000000');
+  owner uuid := simplon.owner_key(person);
 begin
   perform simplon.hold_step(put_memory.run, put_memory.attempt, put_memory.step);
   -- One of a user's at a time, so that the count holds.
   perform pg_advisory_xact_lock(hashtextextended(owner::text, 5360414143));
-  if (select count(*) from public.agent_memory m
-      where coalesce(m.user_id, '00000000-0000-0000-0000-000000000000'::uuid) = owner) >= 10000
+  if (select count(*) from public.agent_memory m where simplon.owner_key(m.user_id) = owner) >= 10000
     and not exists (
       select from public.agent_memory m
-      where coalesce(m.user_id, '00000000-0000-0000-0000-000000000000'::uuid) = owner
+      where simplon.owner_key(m.user_id) = owner
         and m.agent = put_memory.agent and m.namespace = put_memory.namespace and m.key = put_memory.key) then
     raise exception 'a user''s runs remember 10000 things at most' using errcode = 'SIM60',
       hint = 'Delete what is not needed: memory.delete.';
   end if;
   insert into public.agent_memory as m (user_id, agent, namespace, key, content, metadata)
   values (person, put_memory.agent, put_memory.namespace, put_memory.key, put_memory.content, put_memory.metadata)
-  on conflict (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), agent, namespace, key)
+  on conflict (simplon.owner_key(user_id), agent, namespace, key)
   do update set content = excluded.content, metadata = excluded.metadata, updated_at = excluded.updated_at
   where (m.content, m.metadata) is distinct from (excluded.content, excluded.metadata);
 end $$;
@@ -110,8 +109,7 @@ returns table (content text, metadata jsonb, updated_at timestamptz)
 language sql stable security definer set search_path = ''
 as $$
   select m.content, m.metadata, m.updated_at from public.agent_memory m
-  where coalesce(m.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
+  where simplon.owner_key(m.user_id) = simplon.owner_key(auth.uid())
     and m.agent = get_memory.agent and m.namespace = get_memory.namespace and m.key = get_memory.key
 $$;
 
@@ -124,8 +122,7 @@ as $$
 begin
   perform simplon.hold_step(delete_memory.run, delete_memory.attempt, delete_memory.step);
   delete from public.agent_memory m
-  where coalesce(m.user_id, '00000000-0000-0000-0000-000000000000'::uuid)
-      = coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000'::uuid)
+  where simplon.owner_key(m.user_id) = simplon.owner_key(auth.uid())
     and m.agent = delete_memory.agent and m.namespace = delete_memory.namespace and m.key = delete_memory.key;
   return found;
 end $$;
@@ -151,7 +148,7 @@ language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  owner uuid := coalesce(auth.uid(), '00000000-0000-0000-0000-000000000000');
+  owner uuid := simplon.owner_key(auth.uid());
   by_vectors boolean := asked is not null and simplon.has_vectors();
   given integer;
 begin
@@ -162,7 +159,7 @@ begin
     select replace(plainto_tsquery('pg_catalog.english', search_memory.query)::text, ' & ', ' | ')::tsquery
   ) as q (words)
   join public.agent_memory m on m.search @@ q.words
-  where coalesce(m.user_id, '00000000-0000-0000-0000-000000000000'::uuid) = owner
+  where simplon.owner_key(m.user_id) = owner
     and (of_agent is null or m.agent = of_agent) and (of_namespace is null or m.namespace = of_namespace)
     and (not by_vectors or exists (select from simplon.memory_queue w where w.memory_id = m.id))
   order by 7 desc, m.updated_at desc
@@ -173,7 +170,7 @@ begin
       select m.agent, m.namespace, m.key, m.content, m.metadata, m.updated_at,
         1 - (m.embedding operator(%1$I.<=>) $1::%1$I.vector), true
       from public.agent_memory m
-      where coalesce(m.user_id, '00000000-0000-0000-0000-000000000000'::uuid) = $2
+      where simplon.owner_key(m.user_id) = $2
         and ($3 is null or m.agent = $3) and ($4 is null or m.namespace = $4) and m.embedding is not null
         and not exists (select from simplon.memory_queue w where w.memory_id = m.id)
       order by m.embedding operator(%1$I.<=>) $1::%1$I.vector limit $5$q$,

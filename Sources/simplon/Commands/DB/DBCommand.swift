@@ -1,6 +1,5 @@
 import ArgumentParser
 import FoundationEssentials
-import Logging
 import SimplonAgents
 import SimplonCore
 import SimplonPostgres
@@ -39,18 +38,11 @@ struct DatabaseOptions: ParsableArguments {
     // An environment has its own address, as for the server.
     let direct = reader.environment == nil ? reader.text(.directURL) : nil
     let address = try DatabaseAddress(reader, override: dbURL ?? direct)
-    var logger = try makeLogger(reader)
-    logger.logLevel = max(logger.logLevel, .warning)
+    let logger = try makeLogger(reader, isQuiet: true)
     let migrations = AgentSchema.migrations + (try dir.map { try Migration.read(folder: $0) } ?? [])
-    var configuration = PostgresConfiguration(dsn: address.dsn)
-    configuration.statementTimeout = nil
-    // Everything here is one statement or one transaction, so it may as well go through a pooler.
-    configuration.pooler = true
-    configuration.exclusiveConnections = 1
-    let schema = reader.text(.schema) ?? "public"
-    let log = logger
-    return try await PostgresClient.withRunning(configuration, logger: logger) { client in
-      try await body(Migrator(client: client, migrations: migrations, schema: schema, logger: log), client, reader)
+    let schema = try reader.required(.schema, reader.text)
+    return try await PostgresClient.withRunning(address.forOneCommand, logger: logger) { client in
+      try await body(Migrator(client: client, migrations: migrations, schema: schema, logger: logger), client, reader)
     }
   }
 }

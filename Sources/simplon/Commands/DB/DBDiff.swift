@@ -1,5 +1,4 @@
 import ArgumentParser
-import Logging
 import SimplonCore
 import SimplonPostgres
 
@@ -45,11 +44,9 @@ struct DBDiff: AsyncParsableCommand {
     let wanted = try await DatabaseName.configuration(from)
     let changed = try await DatabaseName.configuration(to)
     let reader = try await SettingsReader()
-    var logger = try makeLogger(reader)
-    logger.logLevel = max(logger.logLevel, .warning)
-    let log = logger
-    try await PostgresClient.withRunning(wanted, logger: log) { source in
-      try await PostgresClient.withRunning(changed, logger: log) { target in
+    let logger = try makeLogger(reader, isQuiet: true)
+    try await PostgresClient.withRunning(wanted, logger: logger) { source in
+      try await PostgresClient.withRunning(changed, logger: logger) { target in
         try await compare(SchemaComparison(source: source, target: target, schemas: schema))
       }
     }

@@ -27,9 +27,16 @@ enum DatabaseName {
       }
       address = DatabaseAddress(dsn: name)
     }
-    var configuration = PostgresConfiguration(dsn: address.dsn)
+    return address.forOneCommand
+  }
+}
+
+extension DatabaseAddress {
+  /// How a command connects that has the database for itself, one transaction at a time and however long that takes.
+  var forOneCommand: PostgresConfiguration {
+    var configuration = PostgresConfiguration(dsn: dsn)
     configuration.statementTimeout = nil
-    // Everything here is one transaction at a time, so it may as well go through a pooler.
+    // With one transaction at a time it may as well go through a pooler.
     configuration.pooler = true
     configuration.exclusiveConnections = 1
     return configuration

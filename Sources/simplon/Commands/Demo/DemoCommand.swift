@@ -45,12 +45,11 @@ struct DemoCommand: AsyncParsableCommand {
     let run = created["run_id"]?.string ?? ""
     try server.json ? Print.out(created) : Print.note("run \(run)")
     try await RunFollower(client: client, json: server.json).follow(run)
-    let status = try await client.call(
-      .get, "/agent/status", query: ["run_id": run, "include_artifacts": "true", "limit": "1000"])
+    let status = try await client.run(run, including: ["artifacts"])
     if let result = status["result"], !result.isNull {
       try server.json ? Print.out(["result": result]) : Print.out("result: \(Print.clean(result.text))")
     }
-    for artifact in status["artifacts"]?["items"]?.array ?? [] { try await save(artifact, from: client) }
+    for artifact in try await client.all("artifacts", of: status) { try await save(artifact, from: client) }
   }
 
   /// Where a file is saved: the server says where in the folder, but never outside of it.

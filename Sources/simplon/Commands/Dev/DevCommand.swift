@@ -62,11 +62,9 @@ struct DevCommand: AsyncParsableCommand {
     flags[Setting.port.name] = port.map(String.init)
     let reader = try await SettingsReader(flags: flags)
     try reader.check()
-    var logger = try makeLogger(reader)
-    if isQuiet { logger.logLevel = max(logger.logLevel, .warning) }
-    let log = logger
+    let logger = try makeLogger(reader, isQuiet: isQuiet)
     raiseFileLimit()
-    try await stoppable(log) { try await run(reader, log, body) }
+    try await stoppable(logger) { try await run(reader, logger, body) }
   }
 
   private func run(
@@ -74,9 +72,9 @@ struct DevCommand: AsyncParsableCommand {
   ) async throws {
     let metrics = PrometheusRegistry()
     MetricsSystem.bootstrap(metrics)
-    let options = ClusterOptions(folder: dataFolder(reader), port: databasePort, programs: postgresBin)
+    let options = ClusterOptions(folder: try dataFolder(reader), port: databasePort, programs: postgresBin)
     try await Cluster.with(options, logger: logger) { cluster in
-      let port = try freePort(try reader.integer(.port) ?? 54321, option: "--port")
+      let port = try freePort(try reader.required(.port, reader.integer), option: "--port")
       let state = try DevState(cluster: cluster, port: port)
       let own = try Issuer.own(
         projectURL: DevState.projectURL, aliases: [state.apiURL + "/auth/v1"],

@@ -38,7 +38,7 @@ struct Installation: Sendable {
   init(folder given: String?) async throws(SimplonError) {
     reader = try await SettingsReader(flags: given.map { [Setting.data.name: $0] } ?? [:])
     try reader.check()
-    folder = dataFolder(reader)
+    folder = try dataFolder(reader)
     isServed = reader.text(.databaseURL) != nil || reader.text(.dbHost) != nil
     // Whose tokens are good is a check of its own.
     if isServed {

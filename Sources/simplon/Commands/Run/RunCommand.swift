@@ -31,11 +31,8 @@ struct RunCommand: AsyncParsableCommand {
     let created = try await client.call(
       .post, "/agent/execute", body: .object(body),
       headers: idempotencyKey.map { ["Idempotency-Key": $0] } ?? [:])
+    guard follow else { return try server.show(created) }
     let run = created["run_id"]?.string ?? ""
-    guard follow else {
-      let words = "run \(run) is \(created["status"]?.string ?? "created")"
-      return try server.json ? Print.out(created) : Print.out(Print.clean(words))
-    }
     if server.json { try Print.out(created) } else { Print.note("run \(Print.clean(run))") }
     try await RunFollower(client: client, json: server.json).follow(run)
   }

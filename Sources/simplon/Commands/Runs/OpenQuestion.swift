@@ -42,13 +42,7 @@ struct OpenQuestion {
 
   /// Every open question of a run.
   static func all(of run: String, _ client: ServerClient) async throws -> [OpenQuestion] {
-    var query = ["run_id": run, "include_steps": "true", "limit": "1000"]
-    var found = [OpenQuestion]()
-    while true {
-      let page = try await client.call(.get, "/agent/status", query: query)["steps"]
-      found += (page?["items"]?.array ?? []).compactMap(OpenQuestion.init)
-      guard let cursor = page?["next_cursor"]?.string else { return found }
-      query["cursor"] = cursor
-    }
+    let found = try await client.run(run, including: ["steps"])
+    return try await client.all("steps", of: found).compactMap(OpenQuestion.init)
   }
 }

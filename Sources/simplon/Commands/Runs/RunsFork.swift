@@ -39,15 +39,13 @@ struct RunsFork: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var body: [String: JSON] = ["action": "fork", "run_id": .string(target.run)]
+    var body = [String: JSON]()
     body["step_id"] = at.map(JSON.string)
     body["at_message"] = atMessage.map { .integer($0) }
     body["message"] = message.map(JSON.string)
     body["model"] = model.map(JSON.string)
     body["output"] = try output.map { try JSON(parsing: $0) }
     body["prompt"] = prompt.map(JSON.string)
-    let answer = try await server.client().call(.post, "/agent/execute", body: .object(body))
-    let words = "run \(answer["run_id"]?.string ?? "") is \(answer["status"]?.string ?? "")"
-    try server.json ? Print.out(answer) : Print.out(Print.clean(words))
+    try server.show(try await server.client().act("fork", on: target.run, body))
   }
 }

@@ -67,15 +67,12 @@ struct RunsRespond: AsyncParsableCommand {
   private var decision: String { approve ? "approve" : deny ? "deny" : happened ? "happened" : "again" }
 
   private func send(to step: String, _ answer: JSON?, _ client: ServerClient) async throws {
-    var body: [String: JSON] = [
-      "action": "respond", "run_id": .string(target.run), "step_id": .string(step),
-    ]
+    var body: [String: JSON] = ["step_id": .string(step)]
     body["answer"] = answer
     if answer == nil { body["decision"] = .string(decision) }
     body["output"] = try output.map { try JSON(parsing: $0) }
     body["message"] = message.map(JSON.string)
     body["attempt"] = attempt.map { .integer($0) }
-    let found = try await client.call(.post, "/agent/execute", body: .object(body))
-    try server.json ? Print.out(found) : Print.out("run \(target.run) is \(Print.clean(found["status"]?.string ?? ""))")
+    try server.show(try await client.act("respond", on: target.run, body))
   }
 }

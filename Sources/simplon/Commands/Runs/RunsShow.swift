@@ -14,9 +14,8 @@ struct RunsShow: AsyncParsableCommand {
 
   func run() async throws {
     let client = try await server.client()
-    var query = ["run_id": target.run, "include_steps": "true", "include_artifacts": "true", "limit": "1000"]
-    if messages { query["include_messages"] = "true" }
-    let run = try await client.call(.get, "/agent/status", query: query)
+    let lists = ["steps", "artifacts"] + (messages ? ["messages"] : [])
+    let run = try await client.run(target.run, including: lists)
     guard !server.json else { return try Print.out(run) }
     let status = Print.clean(run["status"]?.string ?? "")
     try Print.out("\(Print.mark(status)) run \(target.run) \(status), attempt \(run["attempt"]?.integer ?? 1)")
@@ -25,17 +24,17 @@ struct RunsShow: AsyncParsableCommand {
     for name in ["reason", "error"] {
       if let message = run[name]?["message"]?.string { try Print.out("  \(Print.clean(message))") }
     }
-    for step in try await all("steps", of: run, client) {
+    for step in try await client.all("steps", of: run) {
       let status = step["status"]?.string ?? ""
       let words = "\(step["step_id"]?.string ?? "")  \(step["tool"]?.string ?? "")  \(status)"
       try Print.out("  \(Print.mark(status)) \(Print.clean(words))")
       for line in OpenQuestion(step)?.lines(run: target.run) ?? [] { try Print.out("      \(Print.clean(line))") }
     }
-    for artifact in try await all("artifacts", of: run, client) {
+    for artifact in try await client.all("artifacts", of: run) {
       let (path, size) = (artifact["path"]?.string ?? "", artifact["size"]?.integer ?? 0)
       try Print.out("  " + Print.clean("artifact \(path)  \(size) bytes  \(artifact["url"]?.string ?? "")"))
     }
-    for message in messages ? try await all("messages", of: run, client) : [] {
+    for message in messages ? try await client.all("messages", of: run) : [] {
       let content = message["content"]
       let calls = (content?["calls"]?.array ?? []).compactMap { $0["name"]?.string }
       let text = content?["text"]?.string ?? "results"
@@ -50,17 +49,5 @@ struct RunsShow: AsyncParsableCommand {
       return
     }
     if let result = run["result"], !result.isNull { try Print.out("  result \(Print.clean(result.text))") }
-  }
-
-  /// A list's items, of its first page and of all after it.
-  private func all(_ list: String, of run: JSON, _ client: ServerClient) async throws -> [JSON] {
-    var page = run[list]
-    var items = page?["items"]?.array ?? []
-    while let cursor = page?["next_cursor"]?.string {
-      page = try await client.call(
-        .get, "/agent/status", query: ["run_id": target.run, "cursor": cursor, "limit": "1000"])[list]
-      items += page?["items"]?.array ?? []
-    }
-    return items
   }
 }
