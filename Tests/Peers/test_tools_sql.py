@@ -1,10 +1,14 @@
 """The tool `sql` on the real program, on a database with a login of its own."""
 
 import json
+from datetime import datetime
 
 import psycopg
 import pytest
+from prompts import ANTHROPIC, Talk, call, settings
 from stack import Stack, free_port, wait_for
+
+pytest_plugins = ["model_fixtures"]
 
 PASSWORD = "the-connectors-password"
 
@@ -16,7 +20,7 @@ def statement(query: str, *parameters, connector: str = "warehouse", **more) -> 
 
 
 @pytest.fixture(scope="module")
-def house():
+def house(models):
     """A stack whose PostgreSQL has a second database, `warehouse`, for the login `reporter`."""
     port = free_port()
 
@@ -30,7 +34,7 @@ def house():
         {"name": "member", "kind": "postgres", "dsn": dsn("member")},
         {"name": "nowhere", "kind": "postgres", "dsn": "host=127.0.0.1 port=1 user=x dbname=x"},
     ]
-    environment = {"SIMPLON_CONNECTORS": json.dumps(connectors), "SIMPLON_LEASE": "1s"}
+    environment = settings(models, ANTHROPIC) | {"SIMPLON_CONNECTORS": json.dumps(connectors), "SIMPLON_LEASE": "1s"}
     stack = Stack(environment=environment, arguments=["--db-port", str(port)])
     try:
         stack.start()
@@ -111,6 +115,18 @@ def test_rows_come_as_json_exact_and_flow_on(caller):
     assert caller.output(run, "next")["rows"] == [["tea!"]]
     raw = caller.http.post("/agent/status", json={"run_id": run["run_id"], "include_steps": True}).text
     assert "2.50" in raw and "1.10" in raw, "no number goes through floating point"
+
+
+def test_a_models_call_that_takes_its_time_is_seen_while_it_runs(caller, models, script):
+    asks = call("sql", connector="warehouse", query="select pg_sleep(1)")
+    talk = Talk(caller, models, script({"text": "A moment.", "calls": [asks]}, {"text": "Slept."})).end()
+    at = {
+        (one["payload"]["step_id"], one["payload"]["status"]): datetime.fromisoformat(one["at"])
+        for one in talk.logs
+        if one["kind"] == "step"
+    }
+    assert (at["call.1.1", "running"] - at["model.1", "completed"]).total_seconds() < 0.5
+    assert (at["call.1.1", "completed"] - at["call.1.1", "running"]).total_seconds() > 0.8
 
 
 def test_more_rows_than_allowed_are_cut(caller):

@@ -22,8 +22,6 @@ struct RunExecution: Sendable {
 
   /// How often a run that goes on looks for what was said to its questions.
   private static let pause = Duration.seconds(1)
-  /// How long what a model has said waits for the calls that it made: about what the commit takes that this saves.
-  private static let patience = Duration.milliseconds(3)
 
   let claim: ClaimedRun
   let lease: Lease
@@ -37,7 +35,9 @@ struct RunExecution: Sendable {
   let intake: Intake
   let logger: Logger
   /// The operator's.
-  var caps = SpendingCaps()
+  let caps: SpendingCaps
+  /// How long what a model has said waits for the quick calls that it makes.
+  let patience: Duration
 
   private var ledger: LedgerStore { LedgerStore(client: store.client, caps: caps) }
 
@@ -159,7 +159,7 @@ struct RunExecution: Sendable {
           turn.starts.removeAll(where: \.leavesNoTrace)
           let isAlone = turn.starts.isEmpty
           group.addTask {
-            try? await Task.sleep(for: Self.patience)
+            try? await Task.sleep(for: patience)
             inbox.post(.writeDue)
           }
           while isAlone, !machine.working.isDisjoint(with: early.map(\.step.id)) {

@@ -4,7 +4,7 @@ import SimplonCore
 /// The life of one claimed run as a pure machine: what happened goes in, what to write and to start comes out.
 ///
 /// Every turn gives at most one write: settling steps, dispatching the next ones and ending the run are one commit. The
-/// steps in ``RunTurn/starts`` may begin only after that commit.
+/// steps in ``RunTurn/starts`` may begin only after that commit, but for those that leave no trace.
 struct RunMachine: Sendable {
   /// A repeat that is further off gives up the lease, when nothing else of the run is at work.
   static let longestHeldWait = Duration.seconds(5)

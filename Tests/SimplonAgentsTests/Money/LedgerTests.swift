@@ -174,6 +174,33 @@ struct LedgerTests {
     }
   }
 
+  @Test func `the write that settles a call reserves for the next, and the cap knows what the first one cost`()
+    async throws
+  {
+    try await with { engine in
+      let claim = try await claimed(engine, budget: ["max_cost": 2])
+      let (first, second) = (UUID(), UUID())
+      #expect(try await reserve(engine, claim.held, id: first, input: 15) == nil)
+      #expect(try await reserve(engine, claim.held) == "run")
+      var turn = RunTurn(rows: [StepRow(step: Supervisor.question("model.2"), status: .running, effect: "dispatched")])
+      turn.calls = [ModelCallEnd(first, reply(input: 10, output: 0))]
+      let early = EarlyReservation(
+        id: second, model: Self.model,
+        request: LedgerStore.reservation(
+          second, for: claim.held, attempt: 1, stepID: "model.2", model: Self.model, tokens: (10, 0)), caps: [:])
+      turn.reservation = early
+      let entry = Settler.Entry(run: claim.held, attempt: 1, base: claim.nextSeq, turn: turn, lease: Lease())
+      for _ in 0..<2 { _ = try await engine.heldRuns.write([entry]) }
+      #expect(early.take()?.id == second)
+      #expect(
+        try await engine.database.execute("select state from agent_model_calls order by state")
+          == ["reserved", "settled"])
+      #expect(
+        try await engine.database.execute("select spent || ' ' || reserved from simplon.spending where scope = 1")
+          == ["1 1"])
+    }
+  }
+
   @Test func `what is reserved early and not sent, or was refused by the vendor, leaves its room to the next`()
     async throws
   {

@@ -119,4 +119,35 @@ struct PromptRunTests {
       }
     }
   }
+
+  @Test func `quick calls that leave no trace are written with the answer that makes them and with the next question`()
+    async throws
+  {
+    let calls: [JSON] = [["name": "noop", "input": ["n": 1]], ["name": "noop", "input": ["n": 2]]]
+    let writes: JSON = ["name": "files", "input": ["op": "write", "path": "a.txt", "content": "a"]]
+    let replies: [JSON] = [["calls": .array(calls)], ["calls": [writes]], ["text": "Done."]]
+    try await with(.anthropic, replies) { engine, _ in
+      let run = try await prompt("Twice.", engine)
+      try await engine.withWorker(patience: .seconds(30)) { _ = try await engine.follow(run) }
+      // A row knows the transaction that wrote it.
+      let written = try await engine.database.execute(
+        """
+        select string_agg(step || ' ' || status, ', ' order by status desc, step) from (
+          select l.xmin, l.seq, l.payload ->> 'step_id' as step, l.payload ->> 'status' as status
+          from agent_task_logs l where l.kind = 'step') e
+        group by e.xmin order by min(e.seq)
+        """)
+      #expect(
+        written == [
+          "model.1 running",
+          "call.1.1 running, call.1.2 running, model.2 running, call.1.1 completed, call.1.2 completed, model.1 completed",
+          "call.2.1 running, model.2 completed",
+          "model.3 running, call.2.1 completed",
+          "model.3 completed",
+        ])
+      let steps = try await engine.database.execute(
+        "select step_id from agent_steps where started_at is null or completed_at is null or input is null")
+      #expect(steps.isEmpty)
+    }
+  }
 }

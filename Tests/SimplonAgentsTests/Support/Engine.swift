@@ -73,21 +73,25 @@ struct Engine: Sendable {
 
   /// Runs a worker for as long as the body lasts.
   func withWorker<R: Sendable>(
-    slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5), _ body: () async throws -> R
+    slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5), patience: Duration = .milliseconds(3),
+    _ body: () async throws -> R
   ) async throws -> R {
     try await withThrowingTaskGroup { group in
-      let worker = worker(slots: slots, lease: lease, grace: grace)
+      let worker = worker(slots: slots, lease: lease, grace: grace, patience: patience)
       group.addTask { try await worker.run() }
       defer { group.cancelAll() }
       return try await body()
     }
   }
 
-  func worker(slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5)) -> Worker {
+  func worker(
+    slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5), patience: Duration = .milliseconds(3)
+  ) -> Worker {
     var configuration = WorkerConfiguration(name: "test", version: "0")
     configuration.slots = slots
     configuration.lease = lease
     configuration.grace = grace
+    configuration.patience = patience
     configuration.pollInterval = .milliseconds(100)
     configuration.checkInterval = .milliseconds(100)
     return Worker(

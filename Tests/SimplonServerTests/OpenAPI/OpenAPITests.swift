@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTPTypes
+import SimplonAgents
 import SimplonCore
 import Testing
 
