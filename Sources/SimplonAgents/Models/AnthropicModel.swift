@@ -42,7 +42,7 @@ package struct AnthropicModel: Model {
     let answer: ModelAnswer
     do throws(SimplonError) {
       answer = try await transport.post(
-        request.prepared(for: name) ?? body(request), to: "\(configuration.url)/v1/messages", headers: headers
+        request.bytes(for: name) ?? body(request), to: "\(configuration.url)/v1/messages", headers: headers
       ) { (event: StreamedEvent) throws(SimplonError) -> ModelProgress in
         try reading.take(event)
       }

@@ -58,10 +58,10 @@ package final class ChatCompletionsModel: Model {
   ) async throws(SimplonError) -> ModelReply {
     var reading = Reading(model: name, after: request.messages, hiding: configuration.key, onText: onText)
     let asksForUsage = self.asksForUsage.withLock { $0 }
-    let body = asksForUsage ? request.prepared(for: name) ?? body(request) : body(request, asksForUsage: false)
-    var answer = try await post(body, &reading)
+    let prepared = asksForUsage ? request.bytes(for: name) : nil
+    var answer = try await post(prepared ?? body(request, asksForUsage: asksForUsage), &reading)
     if asksForUsage, Self.refusesUsage(answer) {
-      answer = try await post(self.body(request, asksForUsage: false), &reading)
+      answer = try await post(body(request, asksForUsage: false), &reading)
       if answer.isGood { self.asksForUsage.withLock { $0 = false } }
     }
     guard answer.isGood else { throw VendorError.chatCompletions(answer, hiding: configuration.key) }

@@ -33,15 +33,15 @@ package struct ModelRequest: Sendable {
   }
 
   /// The instructions.
-  package var system: String
+  package var system: String { didSet { prepared = nil } }
   /// The tools, in an order that never changes within a run.
-  package var tools: [Tool]
+  package var tools: [Tool] { didSet { prepared = nil } }
   /// The transcript; the first is the user's, and each assistant turn with calls is followed by all their results.
-  package var messages: [ModelMessage]
+  package var messages: [ModelMessage] { didSet { prepared = nil } }
   /// What the model may do with the tools.
-  package var toolChoice = ToolChoice.auto
+  package var toolChoice = ToolChoice.auto { didSet { prepared = nil } }
   /// The most tokens of the reply.
-  package var maximumOutputTokens: Int
+  package var maximumOutputTokens: Int { didSet { prepared = nil } }
   /// Its bytes as that model sends it, made while there was time; see ``ModelRouter/prepared(_:for:)``.
   var prepared: (model: ModelName, body: [UInt8])?
 
@@ -56,7 +56,7 @@ package struct ModelRequest: Sendable {
 
 extension ModelRequest {
   /// The bytes that were made for that model.
-  func prepared(for name: ModelName) -> [UInt8]? { prepared?.model == name ? prepared?.body : nil }
+  func bytes(for name: ModelName) -> [UInt8]? { prepared?.model == name ? prepared?.body : nil }
 }
 
 /// One message of a transcript.

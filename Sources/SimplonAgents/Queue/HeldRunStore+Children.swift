@@ -14,8 +14,7 @@ extension HeldRunStore {
         \(claim.held.id), \(Int32(claim.held.epoch)), \(Int32(claim.attempt)), \(step), \(request),
         \(Int32(AgentSchema.engineVersion)))
       """)
-    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.create_child") }
-    return try ChildRun(row: row)
+    return try ChildRun(row: rows.one(from: "simplon.create_child"))
   }
 
   /// The run that a step has made in this attempt; nil when it has made none.

@@ -60,7 +60,7 @@ struct HeldRunStore: Sendable {
     var queries: [PostgresQuery] = [
       "select run_id, next_seq from simplon.settle_steps(\(JSON.array(batch.map(\.json))))"
     ]
-    let bills = batch.filter { !$0.turn.calls.isEmpty }.map(\.bill)
+    let bills = batch.filter { !$0.turn.bills.isEmpty }.map(\.bill)
     // In the same transaction, and only where models were asked.
     if !bills.isEmpty {
       queries.append(

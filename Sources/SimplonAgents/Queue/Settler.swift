@@ -20,7 +20,7 @@ actor Settler {
     /// Nothing but lines, and many: these go the quick way, by themselves.
     var isBulk: Bool {
       turn.lines.count >= RunJournal.bulk && turn.rows.isEmpty && turn.events.isEmpty && turn.artifacts.isEmpty
-        && turn.messages.isEmpty && turn.calls.isEmpty && turn.outcome == nil
+        && turn.messages.isEmpty && turn.bills.isEmpty && turn.outcome == nil
     }
 
     /// About how many bytes it has to carry.
@@ -52,7 +52,7 @@ actor Settler {
     var bill: JSON {
       [
         "run_id": .string(run.id.uuidString), "epoch": .integer(run.epoch), "next": .integer(next),
-        "calls": .array(turn.calls.map(\.json)),
+        "calls": .array(turn.bills.map(\.json)),
       ]
     }
   }

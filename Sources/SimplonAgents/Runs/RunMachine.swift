@@ -127,10 +127,10 @@ struct RunMachine: Sendable {
     for input in inputs {
       switch input {
       case .ended(let end):
-        turn.calls += end.calls
+        turn.bills += end.calls
         record(end, in: &turn)
       case .interrupted(let end):
-        turn.calls += end.calls
+        turn.bills += end.calls
         interrupt(end, in: &turn)
       case .waits(let id): show(id, .waiting, ["reason": Self.sandbox], in: &turn)
       case .begins(let id): show(id, .running, [:], in: &turn)

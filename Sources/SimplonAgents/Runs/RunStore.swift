@@ -26,10 +26,8 @@ struct RunStore: Sendable {
       select run_id, status, to_json(created_at) #>> '{}', is_new, task_id
       from simplon.create_task(\(request), \(key), \(hash), \(engine))
       """
-    guard let row = try await client.query(query, as: session(caller)).first else {
-      throw SimplonError.noRow(from: "simplon.create_run")
-    }
-    let (id, status, at, isNew, task) = try row.decode(
+    let rows = try await client.query(query, as: session(caller))
+    let (id, status, at, isNew, task) = try rows.one(from: "simplon.create_run").decode(
       UUID.self, String.self, String.self, Bool.self, String?.self)
     return RunReceipt(runID: id, status: status, createdAt: at, isNew: isNew, taskID: task)
   }
@@ -42,8 +40,7 @@ struct RunStore: Sendable {
       ? "select simplon.resume_run(\(run), \(budget?.json))"
       : "select simplon.act_on_run(\(run), \(action.rawValue))"
     let rows = try await client.query(query, as: session(caller))
-    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.act_on_run") }
-    return try row.decode(String.self)
+    return try rows.one(from: "simplon.act_on_run").decode(String.self)
   }
 
   /// Makes a run that begins where another one was; gives it and its status.
@@ -51,21 +48,18 @@ struct RunStore: Sendable {
     let rows = try await client.query(
       "select run_id, status from simplon.fork_run(\(run), \(request), \(Int32(AgentSchema.engineVersion)))",
       as: session(caller))
-    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.fork_run") }
-    return try row.decode(UUID.self, String.self)
+    return try rows.one(from: "simplon.fork_run").decode(UUID.self, String.self)
   }
 
   func snapshot(_ run: UUID, as caller: Principal) async throws -> (status: String, snapshot: UUID) {
     let rows = try await client.query(
       "select status, snapshot_id from simplon.snapshot_run(\(run))", as: session(caller))
-    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.snapshot_run") }
-    return try row.decode(String.self, UUID.self)
+    return try rows.one(from: "simplon.snapshot_run").decode(String.self, UUID.self)
   }
 
   func why(_ run: UUID, as caller: Principal) async throws -> String {
     let rows = try await client.query("select simplon.why_run(\(run))::text", as: session(caller))
-    guard let row = rows.first else { throw SimplonError.noRow(from: "simplon.why_run") }
-    return try row.decode(String.self)
+    return try rows.one(from: "simplon.why_run").decode(String.self)
   }
 
   /// The run as JSON text, and a page of each list; nil when the caller has no such run.

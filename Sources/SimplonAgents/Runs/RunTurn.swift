@@ -10,7 +10,7 @@ struct RunTurn: Sendable {
   var artifacts: [JSON] = []
   var messages: [RunMessage] = []
   /// Requests to models that are settled with it.
-  var calls: [ModelCallEnd] = []
+  var bills: [ModelCallEnd] = []
   /// What is reserved with it for the question that it begins.
   var reservation: EarlyReservation?
   var outcome: RunOutcome?
@@ -18,7 +18,7 @@ struct RunTurn: Sendable {
   var waits: [(stepID: String, delay: Duration)] = []
 
   var isEmpty: Bool {
-    lines.isEmpty && rows.isEmpty && events.isEmpty && messages.isEmpty && calls.isEmpty && outcome == nil
+    lines.isEmpty && rows.isEmpty && events.isEmpty && messages.isEmpty && bills.isEmpty && outcome == nil
   }
 
   /// Adds a step's row, in the place of one that the turn has of it already: a write takes one row of a step.
@@ -26,18 +26,26 @@ struct RunTurn: Sendable {
     guard let index = rows.lastIndex(where: { $0.step.id == row.step.id }) else { return rows.append(row) }
     var row = row
     row.input = row.input ?? rows[index].input
-    row.isBegun = rows[index].isBegun || rows[index].status == .running
+    // Only a beginning has an input: a step that has waited for its sandbox is running, too.
+    row.beginsHere = rows[index].beginsHere || rows[index].status == .running && rows[index].input != nil
     rows[index] = row
   }
 
-  /// Adds the turn that came next, for one write of both.
+  /// Takes out the starts that need not wait for the write: calls without a trace, in a turn with a model's answer.
+  mutating func takeEarlyStarts() -> [StepStart] {
+    guard !bills.isEmpty else { return [] }
+    defer { starts.removeAll(where: \.leavesNoTrace) }
+    return starts.filter(\.leavesNoTrace)
+  }
+
+  /// Adds the turn that came next, for one write of both; nothing is reserved yet.
   mutating func add(_ next: RunTurn) {
     lines += next.lines
     for row in next.rows { put(row) }
     events += next.events
     artifacts += next.artifacts
     messages += next.messages
-    calls += next.calls
+    bills += next.bills
     outcome = next.outcome ?? outcome
     starts += next.starts
     waits += next.waits
@@ -117,8 +125,8 @@ struct StepRow: Sendable {
   /// The step's place in the run, from 1.
   var position = 0
   let status: StepStatus
-  /// Whether the same write has begun it.
-  var isBegun = false
+  /// Whether its beginning is in this write too, though the status says what came after.
+  var beginsHere = false
   var effect = "none"
   var input: JSON?
   var output: JSON?
@@ -133,7 +141,7 @@ struct StepRow: Sendable {
       "step_id": .string(step.id), "tool": .string(step.tool), "status": .string(status.rawValue),
       "effect": .string(effect), "position": .integer(position),
     ]
-    if isBegun { members["begun"] = true }
+    if beginsHere { members["begun"] = true }
     members["input"] = input
     members["output"] = output
     members["error"] = error

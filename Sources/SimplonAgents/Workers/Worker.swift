@@ -160,7 +160,7 @@ package final class Worker: Service {
     let execution = RunExecution(
       claim: claim, lease: holding.lease, inbox: holding.inbox, store: runs, settler: settler, tools: tools,
       models: models, wakeUp: wakeUp, use: use, intake: upkeep.intake, logger: logger,
-      caps: configuration.caps, patience: configuration.patience)
+      caps: configuration.caps, longestHold: configuration.longestHold)
     await execution.run()
     revoke(holding.lease)
     _ = held.withLock { $0.removeValue(forKey: claim.held) }

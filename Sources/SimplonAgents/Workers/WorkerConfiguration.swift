@@ -14,9 +14,9 @@ package struct WorkerConfiguration: Sendable {
   package var pollInterval = Duration.seconds(1)
   /// How often a worker that holds runs asks whether they are still its own; a stopped run ends within this time.
   package var checkInterval = Duration.seconds(1)
-  /// How long what a model has said waits to be written together with the ends of the quick calls that it makes: about what
-  /// the commit takes that this saves.
-  package var patience = Duration.milliseconds(3)
+  /// How long what a model has said waits to be written together with the ends of the quick calls that it makes; see
+  /// `docs/decisions/0016`.
+  package var longestHold = Duration.milliseconds(3)
   /// How long events are kept; nil keeps them for ever.
   package var logRetention: Duration?
   /// How long finished runs are kept, with all that is theirs; nil keeps them for ever.

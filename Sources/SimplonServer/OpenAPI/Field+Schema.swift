@@ -10,7 +10,9 @@ extension Field {
   /// The kind in the words of JSON Schema.
   var schema: JSON {
     switch kind {
-    case .text(_, let maximum): ["type": "string", "maxLength": .integer(maximum)]
+    case .text(0, let maximum): ["type": "string", "maxLength": .integer(maximum)]
+    case .text(let minimum, let maximum):
+      ["type": "string", "minLength": .integer(minimum), "maxLength": .integer(maximum)]
     case .name: ["type": "string", "pattern": .string(AgentWords.namePattern)]
     case .uuid: ["type": "string", "format": "uuid"]
     case .time: ["type": "string", "format": "date-time"]

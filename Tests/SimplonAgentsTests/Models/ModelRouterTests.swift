@@ -20,7 +20,7 @@ struct ModelRouterTests {
 
     var asked: Int { count.withLock { $0 } }
 
-    func body(_ request: ModelRequest) -> [UInt8] { [] }
+    func body(_ request: ModelRequest) -> [UInt8] { Array(name.model.utf8) }
 
     func reply(
       to request: ModelRequest, onText: @escaping @Sendable (String) -> Void
@@ -105,5 +105,16 @@ struct ModelRouterTests {
     #expect(error?.code == .modelAuth && error?.retry == .never)
     let alone = await #expect(throws: SimplonError.self) { try await ask(ModelRouter([Scripted("a", [refused])])) }
     #expect(alone?.code == .modelAuth, "one model's error is its own")
+  }
+
+  @Test func `bytes that were made for one model are no other's, and none any more when the request has changed`() {
+    let router = ModelRouter([Scripted("a", []), Scripted("b", [])])
+    let (a, b) = (ModelName(.anthropic, "a"), ModelName(.anthropic, "b"))
+    var prepared = router.prepared(request, for: a)
+    #expect(prepared.bytes(for: a) == Array("a".utf8))
+    #expect(prepared.bytes(for: b) == nil)
+    prepared.toolChoice = .none
+    #expect(prepared.bytes(for: a) == nil)
+    #expect(router.prepared(request, for: ModelName(.anthropic, "c")).prepared == nil)
   }
 }

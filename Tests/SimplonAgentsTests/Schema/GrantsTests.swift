@@ -295,10 +295,18 @@ struct GrantsTests {
     }
   }
 
-  @Test(arguments: ["agent", "workflow"]) func `a name has its bound at every door`(_ column: String) async throws {
+  @Test func `what a run is made of has its bounds at every door`() async throws {
     try await withTestDatabase { database in
-      await refused("23514", column) {
-        try await database.execute("insert into agent_runs (prompt, \(column)) values ('x', repeat('n', 256))")
+      for (columns, most) in [("prompt, agent", 255), ("prompt, workflow", 255), ("agent, prompt", 1_048_576)] {
+        func insert(_ count: Int) async throws {
+          try await database.execute("insert into agent_runs (\(columns)) values ('x', repeat('n', \(count)))")
+        }
+        await refused("SIM05", columns) { try await insert(most + 1) }
+        guard !columns.contains("workflow") else { continue }
+        try await insert(most)
+      }
+      await refused("SIM05", "metadata") {
+        try await database.execute("insert into agent_runs (prompt, metadata) values ('x', '[]')")
       }
     }
   }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import SimplonCore
+import TestSupport
 import Testing
 
 @testable import SimplonAgents
@@ -128,12 +129,12 @@ struct PromptRunTests {
     let replies: [JSON] = [["calls": .array(calls)], ["calls": [writes]], ["text": "Done."]]
     try await with(.anthropic, replies) { engine, _ in
       let run = try await prompt("Twice.", engine)
-      try await engine.withWorker(patience: .seconds(30)) { _ = try await engine.follow(run) }
+      try await engine.withWorker(longestHold: .seconds(30)) { _ = try await engine.follow(run) }
       // A row knows the transaction that wrote it.
       let written = try await engine.database.execute(
         """
         select string_agg(step || ' ' || status, ', ' order by status desc, step) from (
-          select l.xmin, l.seq, l.payload ->> 'step_id' as step, l.payload ->> 'status' as status
+          select l.xmin::text, l.seq, l.payload ->> 'step_id' as step, l.payload ->> 'status' as status
           from agent_task_logs l where l.kind = 'step') e
         group by e.xmin order by min(e.seq)
         """)

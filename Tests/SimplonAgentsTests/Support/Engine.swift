@@ -73,11 +73,11 @@ struct Engine: Sendable {
 
   /// Runs a worker for as long as the body lasts.
   func withWorker<R: Sendable>(
-    slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5), patience: Duration = .milliseconds(3),
+    slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5), longestHold: Duration? = nil,
     _ body: () async throws -> R
   ) async throws -> R {
     try await withThrowingTaskGroup { group in
-      let worker = worker(slots: slots, lease: lease, grace: grace, patience: patience)
+      let worker = worker(slots: slots, lease: lease, grace: grace, longestHold: longestHold)
       group.addTask { try await worker.run() }
       defer { group.cancelAll() }
       return try await body()
@@ -85,13 +85,13 @@ struct Engine: Sendable {
   }
 
   func worker(
-    slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5), patience: Duration = .milliseconds(3)
+    slots: Int = 64, lease: Duration = .seconds(5), grace: Duration = .seconds(5), longestHold: Duration? = nil
   ) -> Worker {
     var configuration = WorkerConfiguration(name: "test", version: "0")
     configuration.slots = slots
     configuration.lease = lease
     configuration.grace = grace
-    configuration.patience = patience
+    if let longestHold { configuration.longestHold = longestHold }
     configuration.pollInterval = .milliseconds(100)
     configuration.checkInterval = .milliseconds(100)
     return Worker(

@@ -62,7 +62,7 @@ struct DrainTests {
         claim: claim, lease: lease, inbox: inbox, store: engine.heldRuns,
         settler: Settler(store: engine.heldRuns, logger: engine.logger), tools: engine.tools, models: ModelRouter([]),
         wakeUp: engine.wakeUp, use: RecentUse(), intake: Intake(limits: IntakeLimits()) { _, _ in 0 },
-        logger: engine.logger, caps: SpendingCaps(), patience: .zero)
+        logger: engine.logger, caps: SpendingCaps(), longestHold: .zero)
       func end(_ id: String) -> RunExecution.Signal {
         .input(.ended(StepEnd(stepID: id, output: ["of": .string(id)], error: nil, layerHash: nil, jitter: 0)))
       }

@@ -43,7 +43,8 @@ as $$
 $$;
 
 -- An owner as a key that is never null: what nobody owns is the service's. Only functions with their owner's rights call it,
--- so it is put in line and costs nothing; indexes spell it out, for the reason that those by simplon.lane give.
+-- so it is put in line and costs nothing; indexes, and conflicts that name them, spell it out: see
+-- agent_task_queue_lanes.
 create function simplon.owner_key(owner uuid) returns uuid
 language sql immutable parallel safe
 as $$ select coalesce(owner, '00000000-0000-0000-0000-000000000000'::uuid) $$;

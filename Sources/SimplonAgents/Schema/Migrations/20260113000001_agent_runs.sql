@@ -38,13 +38,8 @@ create table public.agent_runs (
   started_at timestamptz,
   completed_at timestamptz,
   updated_at timestamptz not null default clock_timestamp(),
+  -- What does not change is judged once, by simplon.prepare_run: a constraint is read and asked at every update.
   constraint agent_runs_one_job check (num_nonnulls(prompt, plan, workflow) >= 1),
-  constraint agent_runs_prompt_size check (octet_length(prompt) <= 1048576),
-  -- jsonb takes up to six times the room of its text. The door's limits are on the text, 4 MiB and 64 KiB; those of
-  -- simplon.prepare_run on the text that comes out again.
-  constraint agent_runs_plan_size check (pg_column_size(plan) <= 33554432),
-  constraint agent_runs_metadata_size check (jsonb_typeof(metadata) = 'object' and pg_column_size(metadata) <= 524288),
-  constraint agent_runs_name_sizes check (octet_length(agent) <= 255 and octet_length(workflow) <= 255),
   constraint agent_runs_finished check ((completed_at is not null) = (status in ('completed', 'failed', 'cancelled'))),
   constraint agent_runs_explained check ((reason is not null) = (status in ('waiting', 'retrying')))
 ) with (fillfactor = 85);

@@ -2,8 +2,8 @@
 -- SIM01 stale, SIM02 wrong state, SIM03 no such run, SIM04 idempotency key with another body, SIM05 bad request.
 
 -- Fills what only the engine may choose; runs for a row inserted through any door. What a run does to data it does as
--- its owner, with no more than a user's role. What is refused for its size is twice what the API takes: jsonb's text has
--- a space after each comma and colon.
+-- its owner, with no more than a user's role. What is refused for its size is, of jsonb, twice what the API takes: its text
+-- has a space after each comma and colon.
 create function simplon.prepare_run() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -15,6 +15,12 @@ begin
     raise exception 'the plan is % bytes long, and 8388608 are allowed', plan_size using errcode = 'SIM05';
   elsif metadata_size > 131072 then
     raise exception 'the metadata are % bytes long, and 131072 are allowed', metadata_size using errcode = 'SIM05';
+  elsif jsonb_typeof(new.metadata) <> 'object' then
+    raise exception 'the metadata must be an object' using errcode = 'SIM05';
+  elsif octet_length(new.prompt) > 1048576 then
+    raise exception 'the prompt is % bytes long, and 1048576 are allowed', octet_length(new.prompt) using errcode = 'SIM05';
+  elsif octet_length(new.agent) > 255 or octet_length(new.workflow) > 255 then
+    raise exception 'the name of an agent or a workflow has 255 bytes at most' using errcode = 'SIM05';
   end if;
   new.size := coalesce(metadata_size, 0)
     + case when new.plan is null then coalesce(octet_length(new.prompt), 0) else plan_size end;
@@ -72,7 +78,8 @@ begin
       coalesce(request -> 'metadata', '{}'), request -> 'budget', (request ->> 'project_id')::uuid,
       case when (request ->> 'start')::boolean is false then 'pending' else 'queued' end::public.task_status,
       engine, create_run.idempotency_key, create_run.request_hash)
-    on conflict (simplon.owner_key(user_id), idempotency_key) where idempotency_key is not null do nothing
+    on conflict (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), idempotency_key)
+    where idempotency_key is not null do nothing
     returning * into made;
     if found then
       return query select made.id, made.status::text, made.created_at, true;

@@ -76,7 +76,8 @@ begin
 end $$;
 
 -- Settles and dispatches steps, appends events, stores artifacts and ends or parks runs: a batch over many runs in one
--- commit. Each entry: {run_id, epoch, base, attempt, steps[], messages[], events[], artifacts[], outcome?}; an outcome ends
+-- commit. Each entry: {run_id, epoch, base, attempt, steps[], messages[], events[], artifacts[], outcome?}; a step that was
+-- begun in the same write and is more by now says so, by "begun"; an outcome ends
 -- the lease unless it says "hold", and queues the run again when it says "ready_in_ms". Gives the runs that were
 -- written; an entry whose run is held by another by now, or whose base is not the next number, is left out whole.
 create function simplon.settle_steps(batch jsonb) returns table (run_id uuid, next_seq bigint)

@@ -98,7 +98,7 @@ begin
   end if;
   insert into public.agent_memory as m (user_id, agent, namespace, key, content, metadata)
   values (person, put_memory.agent, put_memory.namespace, put_memory.key, put_memory.content, put_memory.metadata)
-  on conflict (simplon.owner_key(user_id), agent, namespace, key)
+  on conflict (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), agent, namespace, key)
   do update set content = excluded.content, metadata = excluded.metadata, updated_at = excluded.updated_at
   where (m.content, m.metadata) is distinct from (excluded.content, excluded.metadata);
 end $$;

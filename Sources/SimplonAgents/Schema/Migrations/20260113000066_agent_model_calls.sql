@@ -69,7 +69,7 @@ returns table (scope smallint, id uuid, day date)
 language sql immutable
 as $$
   values (1::smallint, run, '-infinity'::date), (2::smallint, root, '-infinity'::date),
-    (3::smallint, coalesce(owner, '00000000-0000-0000-0000-000000000000'::uuid), today),
-    (4::smallint, '00000000-0000-0000-0000-000000000000'::uuid, today)
+    (3::smallint, simplon.owner_key(owner), today),
+    (4::smallint, simplon.owner_key(null), today)
 $$;
 revoke all on function simplon.scopes_of(uuid, uuid, uuid, date) from public, anon, authenticated, service_role;

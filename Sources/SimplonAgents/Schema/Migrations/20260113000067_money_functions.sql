@@ -1,5 +1,5 @@
 -- Reserving and settling what models cost. Locks are taken in one order by all: run_state by run, rows of the ledger, then
--- simplon.spending by scope, id and day, then steps and runs. Each question waits for this: what is called for each is in
+-- simplon.spending by day, scope and id, so that who books yesterday's call and reserves today's keeps it too. Each question waits for this: what is called for each is in
 -- PL/pgSQL, which keeps its plans, or has no settings of its own, so that it is put in where it is called.
 -- SIM30 a cap would be passed, SIM31 a model without a price.
 
@@ -111,7 +111,7 @@ begin
     on conflict on constraint spending_pkey do nothing;
     perform 1 from simplon.spending p
     where (p.scope, p.id, p.day) in (select s.scope, s.id, s.day from simplon.scopes_of(run, root, owner, today) s)
-    order by p.scope, p.id, p.day for update;
+    order by p.day, p.scope, p.id for update;
     passed := simplon.cap_passed(run, root, owner, amount, caps);
   end if;
   if passed is not null then
@@ -176,7 +176,7 @@ begin
   locked as materialized (
     select p.scope, p.id, p.day, s.cost, s.reserved
     from sums s join simplon.spending p on p.scope = s.scope and p.id = s.id and p.day = s.day
-    order by p.scope, p.id, p.day for update of p),
+    order by p.day, p.scope, p.id for update of p),
   spent as (
     update simplon.spending p set spent = p.spent + l.cost, reserved = p.reserved - l.reserved
     from locked l where p.scope = l.scope and p.id = l.id and p.day = l.day),
@@ -280,7 +280,7 @@ as $$
   select simplon.queue_capped(array(
     select f.id from fitting f
     left join simplon.spending u on u.scope = 3 and u.day = (now() at time zone 'UTC')::date
-      and u.id = coalesce(f.user_id, '00000000-0000-0000-0000-000000000000')
+      and u.id = simplon.owner_key(f.user_id)
     left join simplon.spending d on d.scope = 4 and d.day = (now() at time zone 'UTC')::date
     where coalesce(f.of_user + coalesce(u.spent + u.reserved, 0) <= (caps ->> 'user_day')::numeric, true)
       and coalesce(f.of_all + coalesce(d.spent + d.reserved, 0) <= (caps ->> 'day')::numeric, true)

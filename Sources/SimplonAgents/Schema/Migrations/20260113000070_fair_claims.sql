@@ -7,7 +7,7 @@ create function simplon.lane(owner uuid) returns bigint
 language sql immutable parallel safe
 as $$ select pg_catalog.uuid_hash_extended(simplon.owner_key(owner), 0) $$;
 
--- They spell out simplon.lane: a connection prepares an index's expressions once, for the role that first names its table.
+-- The indexes spell out simplon.lane: a connection prepares an index's expressions once, for the role that first names its table.
 -- For one that may not execute a function the call is not put in line, and then the index is none that a claim could use.
 create index agent_task_queue_lanes on public.agent_task_queue
   (priority desc, uuid_hash_extended(coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), 0), ready_at);

@@ -49,7 +49,7 @@ package struct Field: Sendable {
   func check(_ value: JSON) throws(SimplonError) -> JSON {
     switch (kind, value) {
     case (.text(let minimum, let maximum), .string(let text)):
-      guard text.utf8.count >= minimum else { throw wrong("of the request must not be empty") }
+      guard text.utf8.count >= minimum else { throw wrong("must not be empty") }
       guard text.utf8.count <= maximum else { throw .tooLarge(name, text.utf8.count, limit: maximum) }
       return value
     case (.name, .string(let text)) where AgentWords.isName(text): return value
