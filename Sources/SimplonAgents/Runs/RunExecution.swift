@@ -167,7 +167,7 @@ struct RunExecution: Sendable {
     if !isReleased { try await journal.write(RunTurn(ending: .queued)) }
   }
 
-  /// Writes the turn. A question that it begins is reserved with it, and made ready meanwhile.
+  /// Writes the turn; a question that it begins is reserved with it, and made ready meanwhile.
   private func write(_ turn: inout RunTurn, _ journal: RunJournal) async throws {
     guard let index = turn.starts.firstIndex(where: { $0.request != nil }), let request = turn.starts[index].request,
       let model = models.likely(claim.model.flatMap(ModelName.init))

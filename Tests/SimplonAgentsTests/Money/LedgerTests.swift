@@ -197,7 +197,8 @@ struct LedgerTests {
         try await engine.database.execute("select state from agent_model_calls order by state")
           == ["reserved", "settled"])
       #expect(
-        try await engine.database.execute("select spent = 1 and reserved = 1 from simplon.spending where scope = 1") == ["t"])
+        try await engine.database.execute("select spent = 1 and reserved = 1 from simplon.spending where scope = 1")
+          == ["t"])
     }
   }
 
