@@ -60,4 +60,11 @@ struct RunTurnTests {
     turn.add(next)
     #expect(turn.outcome == .completed(result: nil))
   }
+
+  @Test func `a step that has only waited for its sandbox began before`() throws {
+    let step = try step("a", "noop")
+    var turn = RunTurn(rows: [StepRow(step: step, status: .running, effect: "dispatched")])
+    turn.put(StepRow(step: step, status: .completed, effect: "settled", output: [:]))
+    #expect(turn.rows[0].json["begun"] == nil)
+  }
 }

@@ -51,34 +51,51 @@ struct DrainTests {
     }
   }
 
+  private func end(_ id: String) -> RunExecution.Signal {
+    .input(.ended(StepEnd(stepID: id, output: ["of": .string(id)], error: nil, layerHash: nil, jitter: 0)))
+  }
+
+  /// Executes a run until it is handed back: its step `a` ends, and while that is written, these signals come.
+  private func execute(_ engine: Engine, _ run: UUID, meanwhile signals: [RunExecution.Signal]) async throws {
+    let claim = try #require(try await engine.queue.claim(worker: UUID(), lease: .seconds(60), slots: 1).first)
+    let inbox = Inbox<RunExecution.Signal>()
+    let lease = Lease()
+    lease.extend(by: .seconds(60), from: Lease.now())
+    let execution = RunExecution(
+      claim: claim, lease: lease, inbox: inbox, store: engine.heldRuns,
+      settler: Settler(store: engine.heldRuns, logger: engine.logger), tools: engine.tools, models: ModelRouter([]),
+      wakeUp: engine.wakeUp, use: RecentUse(), intake: Intake(limits: IntakeLimits()) { _, _ in 0 },
+      logger: engine.logger, caps: SpendingCaps(), longestHold: .zero)
+    try await withThrowingTaskGroup { group in
+      group.addTask { await execution.run() }
+      try await engine.wait(for: run, until: isBegun)
+      try await engine.withLocked([run]) {
+        inbox.post(end("a"))
+        try await engine.waitUntilBlocked(1)
+        for signal in signals { inbox.post(signal) }
+      }
+      try await group.waitForAll()
+    }
+  }
+
   @Test func `what had ended when the grace period was over is written before the run is handed back`() async throws {
     try await Engine.with { engine in
       let run = try await engine.create(sleeping(uniqueMark(), ["a", "b"]))
-      let claim = try #require(try await engine.queue.claim(worker: UUID(), lease: .seconds(60), slots: 1).first)
-      let inbox = Inbox<RunExecution.Signal>()
-      let lease = Lease()
-      lease.extend(by: .seconds(60), from: Lease.now())
-      let execution = RunExecution(
-        claim: claim, lease: lease, inbox: inbox, store: engine.heldRuns,
-        settler: Settler(store: engine.heldRuns, logger: engine.logger), tools: engine.tools, models: ModelRouter([]),
-        wakeUp: engine.wakeUp, use: RecentUse(), intake: Intake(limits: IntakeLimits()) { _, _ in 0 },
-        logger: engine.logger, caps: SpendingCaps(), longestHold: .zero)
-      func end(_ id: String) -> RunExecution.Signal {
-        .input(.ended(StepEnd(stepID: id, output: ["of": .string(id)], error: nil, layerHash: nil, jitter: 0)))
-      }
-      try await withThrowingTaskGroup { group in
-        group.addTask { await execution.run() }
-        try await engine.wait(for: run, until: isBegun)
-        // While the loop writes one end, the other and the grace period's come.
-        try await engine.withLocked([run]) {
-          inbox.post(end("a"))
-          try await engine.waitUntilBlocked(1)
-          inbox.post(end("b"))
-          inbox.post(.handBack)
-        }
-        try await group.waitForAll()
-      }
+      try await execute(engine, run, meanwhile: [end("b"), .handBack])
       #expect(try await engine.status(run)["status"] == "completed")
+    }
+  }
+
+  @Test func `what was allowed right before the end of the grace period is left to the next holder`() async throws {
+    try await Engine.with { engine in
+      let asked: JSON = ["id": "c", "tool": "noop", "approval": true]
+      let run = try await engine.create(.array((sleeping(uniqueMark(), ["a", "b"]).array ?? []) + [asked]))
+      let approved = PersonResponse(json: ["decision": "approve"])
+      try await execute(engine, run, meanwhile: [.input(.responded(stepID: "c", approved)), .handBack])
+      #expect(try await engine.status(run)["status"] == "queued")
+      let step = try await engine.database.execute(
+        "select status || ' ' || effect from agent_steps where step_id = 'c'")
+      #expect(step == ["waiting intent"])
     }
   }
 

@@ -9,6 +9,9 @@ struct WorkOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A tool that it may use, and no others but those named.", valueName: "name"))
   var tool: [String] = []
 
+  @Option(help: ArgumentHelp("A connector that it may use, and no others but those named.", valueName: "name"))
+  var connector: [String] = []
+
   @Option(help: ArgumentHelp("A plan, as YAML or JSON.", valueName: "file"))
   var plan: String?
 
@@ -41,6 +44,7 @@ struct WorkOptions: ParsableArguments {
     members["prompt"] = prompt.map(JSON.string)
     members["model"] = model.map(JSON.string)
     if !tool.isEmpty { members["tools"] = .array(tool.map(JSON.string)) }
+    if !connector.isEmpty { members["connectors"] = .array(connector.map(JSON.string)) }
     members["plan"] = try plan.map { try PlanFile($0, attaching: attach).json }
     members["workflow"] = workflow.map(JSON.string)
     members["inputs"] = try inputs.map { try JSON(parsing: $0) }
