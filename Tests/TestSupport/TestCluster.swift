@@ -2,6 +2,12 @@ import Logging
 import SimplonCluster
 import SimplonPostgres
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// The one cluster of a test process. It ends with the process, however that ends.
 actor TestCluster {
   /// The cluster, started at first use; the task is unstructured because the cluster belongs to the process.
@@ -11,6 +17,7 @@ actor TestCluster {
   private var templates: [TestTemplate: Task<String, any Error>] = [:]
 
   private init() async throws {
+    Self.keepOpenSSLWhole()
     let folder = "\(try TestFolder.root)/shared"
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     cluster = try await Cluster.start(ClusterOptions(folder: folder, port: 0, durable: false), logger: logger)
@@ -19,6 +26,16 @@ actor TestCluster {
     try await executeSQL(BootstrapSQL.privateCluster, dsn: admin)
     try await executeSQL(BootstrapSQL.logins(api: passwords[.api] ?? "", worker: passwords[.worker] ?? ""), dsn: admin)
     try await executeSQL(BootstrapSQL.password(passwords[.owner] ?? "", of: "postgres"), dsn: admin)
+  }
+
+  /// Keeps OpenSSL, which libpq connects with, from taking itself apart when the tests exit.
+  ///
+  /// A pool's thread that connects just then would crash. Our program leaves without exit handlers.
+  /// - Source: OPENSSL_init_crypto(3), OPENSSL_INIT_NO_ATEXIT; it counts when it comes before anything else of OpenSSL.
+  private static func keepOpenSSLWhole() {
+    typealias Initialize = @convention(c) (UInt64, OpaquePointer?) -> Int32
+    guard let address = dlsym(nil, "OPENSSL_init_crypto") else { return }
+    _ = unsafeBitCast(address, to: Initialize.self)(0x0008_0000, nil)
   }
 
   /// The name of the database to copy, made at first use.

@@ -26,7 +26,6 @@ final class Link: @unchecked Sendable {
   ///
   /// - Throws: `database.unavailable` with libpq's words as the cause.
   static func open(_ configuration: PostgresConfiguration, logger: Logger) throws(SimplonError) -> Link {
-    _ = Self.staysWholeAtExit
     // What stands before `dbname` yields to the DSN; libpq measures in whole seconds, two at least, for each host.
     let seconds = max(2, (configuration.connectTimeout.milliseconds + 999) / 1000)
     let parameters = [
@@ -47,16 +46,6 @@ final class Link: @unchecked Sendable {
     }
     return link
   }
-
-  /// Keeps OpenSSL, which libpq connects with, from taking itself apart when the process exits: a thread that is connecting
-  /// just then would crash it. Where libpq works without OpenSSL there is nothing to do.
-  ///
-  /// - Source: OPENSSL_init_crypto(3), OPENSSL_INIT_NO_ATEXIT; it counts when it comes before anything else of OpenSSL.
-  private static let staysWholeAtExit: Void = {
-    typealias Initialize = @convention(c) (UInt64, OpaquePointer?) -> Int32
-    guard let address = dlsym(nil, "OPENSSL_init_crypto") else { return }
-    _ = unsafeBitCast(address, to: Initialize.self)(0x0008_0000, nil)
-  }()
 
   /// The error of a connection that failed, with libpq's words as the cause.
   func unavailable(_ message: String) -> SimplonError {
