@@ -97,6 +97,7 @@ def test_a_run_is_shown_live_to_its_end(window, ada):
     expect(page.locator(".lines")).to_contain_text("line 1")
     assert "line 6" not in page.locator(".lines").inner_text(), "it came in one go"
     expect(page.locator(".stream")).to_have_text("Live")
+    created = page.locator(".facts time").first.element_handle()
     expect(page.locator('[data-node="after"]')).to_have_attribute("data-status", "pending")
     expect(badge(one)).to_have_text("completed")
     expect(page.locator(".stream")).to_have_text("Complete")
@@ -106,6 +107,7 @@ def test_a_run_is_shown_live_to_its_end(window, ada):
     expect(page.get_by_role("status")).to_have_text("The run is completed")
     expect(page.locator(".ends-with")).to_contain_text("answer")
     expect(page.locator(".why-not")).to_be_hidden()
+    assert created.evaluate("(it) => it.isConnected"), "what did not change was made anew, and a selection in it is lost"
     events = ada.all_logs(run)
     assert one.numbers() == [event["seq"] for event in events] == list(range(1, len(events) + 1))
     page.locator('[data-step="slow"] summary').click()

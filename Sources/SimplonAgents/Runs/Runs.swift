@@ -189,7 +189,7 @@ package struct Runs: Sendable {
     guard let answer = try await store.status(of: run, lists: lists, limit: include.limit, as: caller) else {
       throw SimplonError.noRun(run)
     }
-    var text = String(answer.run.dropLast())
+    var text = String(Substring(answer.run.utf8.dropLast()))
     for (list, page) in zip(wanted, answer.pages) {
       text += ",\"\(list.rawValue)\":" + page.json("items", of: list.rawValue)
     }

@@ -24,7 +24,7 @@ package enum Base64URL {
 
   /// The bytes of the text, or nil when ``encode(_:)`` would not have written it so: padding, other characters, left-over
   /// bits.
-  package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+  package static func decode(_ text: Substring.UTF8View) -> [UInt8]? {
     guard text.count % 4 != 1 else { return nil }
     var bytes = [UInt8]()
     bytes.reserveCapacity(text.count / 4 * 3 + 2)

@@ -56,7 +56,7 @@ final class PrincipalCache: Sendable {
     let size = entry.principal.claimsText.utf8.count
     if state.young.count >= entries / 2 || state.youngBytes + size > bytes / 2 {
       state.old = state.young
-      state.young = [:]
+      state.young = Dictionary(minimumCapacity: state.old.count)
       state.youngBytes = 0
     }
     state.young[token] = entry

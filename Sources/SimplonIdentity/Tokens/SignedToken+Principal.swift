@@ -90,8 +90,8 @@ extension SignedToken {
   /// A point in time in whole seconds, a fraction cut off; nil when the claim is absent.
   private func seconds(_ name: String) throws(SimplonError) -> Int? {
     guard let claim = claims[name], !claim.isNull else { return nil }
-    guard case .number(let text) = claim, !text.contains(where: { $0 == "e" || $0 == "E" }),
-      let whole = Int(text.prefix { $0 != "." })
+    guard case .number(let text) = claim, !text.utf8.contains(where: { $0 | 0x20 == UInt8(ascii: "e") }),
+      let whole = Int(Substring(text.utf8.prefix { $0 != UInt8(ascii: ".") }))
     else { throw .invalidToken("the token's \"\(name)\" is no time in seconds") }
     return whole
   }

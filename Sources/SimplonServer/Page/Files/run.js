@@ -1,6 +1,6 @@
 import { actionBar } from './actions.js';
 import { ask, Refusal, rest } from './api.js';
-import { announce, el, fill, refusal, setText } from './dom.js';
+import { announce, el, fill, isMadeOf, refusal, setText } from './dom.js';
 import { fileList } from './files.js';
 import { forkForm } from './fork.js';
 import { cost, moment, took } from './format.js';
@@ -111,10 +111,8 @@ export function runView(id) {
       soon(0);
       return;
     }
-    const now = JSON.stringify(reason);
-    if (why.dataset.shown !== now || !why.firstChild) {
+    if (!isMadeOf(why, reason) || !why.firstChild) {
       const { message, code, hint, details } = reason;
-      why.dataset.shown = now;
       fill(why, el('div', { class: 'notice' }, el('p', {}, el('strong', {}, 'Not finished: '), message), hint ? el('p', {}, hint) : null,
         el('p', { class: 'muted' }, el('code', {}, code), details ? [' ', JSON.stringify(details)] : null)));
     }
@@ -142,10 +140,7 @@ export function runView(id) {
     wasShown = run.status;
     view.onTitle(`${run.status} · ${name}`);
     setText(age, took(run.started_at, run.completed_at));
-    fill(facts, [
-      ['Created', moment(run.created_at)], ['Started', run.started_at && moment(run.started_at)], ['Took', run.started_at && age],
-      ['Cost', cost(run.cost)], ['Attempt', String(run.attempt)], ['Agent', run.agent], ['Model', run.model], ['Forked from', other(run.forked_from)], ['Made by', other(run.parent_id)], ['Id', el('code', {}, run.run_id)],
-    ].filter(([, what]) => what).map(([label, what]) => el('div', {}, el('dt', {}, label), el('dd', {}, what))));
+    showFacts();
     actions.update(run.status);
     questions.update(isOver(run.status) ? [] : run.steps, run.attempt);
     fork.update(run.steps.filter((step) => step.status !== 'pending').map((step) => step.step_id), run.messages.length > 0);
@@ -155,12 +150,20 @@ export function runView(id) {
     parts.files.hidden = !files.update(run.artifacts);
   }
 
+  /** When it was, what it cost and where it comes from. */
+  function showFacts() {
+    if (isMadeOf(facts, run.created_at, run.started_at, run.cost, run.attempt, run.agent, run.model, run.forked_from, run.parent_id)) return;
+    fill(facts, [
+      ['Created', moment(run.created_at)], ['Started', run.started_at && moment(run.started_at)], ['Took', run.started_at && age],
+      ['Cost', cost(run.cost)], ['Attempt', String(run.attempt)], ['Agent', run.agent], ['Model', run.model],
+      ['Forked from', other(run.forked_from)], ['Made by', other(run.parent_id)], ['Id', el('code', {}, run.run_id)],
+    ].filter(([, what]) => what).map(([label, what]) => el('div', {}, el('dt', {}, label), el('dd', {}, what))));
+  }
+
   /** What went in and what came out: prompt, error, result. */
   function showEnds() {
-    const now = JSON.stringify([run.prompt, run.error, run.result, run.metadata]);
     parts.metadata.hidden = !run.metadata || Object.keys(run.metadata).length === 0;
-    if (ends.dataset.shown === now) return;
-    ends.dataset.shown = now;
+    if (isMadeOf(ends, run.prompt, run.error, run.result, run.metadata)) return;
     const isNamed = run.prompt && run.prompt.trim() === nameOf(run);
     fill(ends,
       run.error ? part('Error', fault(run.error)) : null,
@@ -187,10 +190,8 @@ export function runView(id) {
   }
 
   function drawPlan() {
-    const text = source.open && run?.plan ? JSON.stringify(run.plan, null, 2) : '';
-    if (!text || source.dataset.shown === text) return;
-    source.dataset.shown = text;
-    fill(source.lastChild, el('pre', {}, longText(text)));
+    if (!source.open || !run?.plan || isMadeOf(source, run.plan)) return;
+    fill(source.lastChild, el('pre', {}, longText(JSON.stringify(run.plan, null, 2))));
   }
 
   document.addEventListener('visibilitychange', () => (document.hidden ? null : soon(0)), { signal });
