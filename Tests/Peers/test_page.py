@@ -201,7 +201,7 @@ def test_what_the_server_refuses_is_shown(window, ada):
 # A new run
 
 
-def test_a_run_is_made_of_a_plan_or_a_prompt(window, ada):
+def test_a_run_is_made_of_a_plan_or_a_prompt(window, ada, database):
     one = window("#/new", ada)
     page = one.page
     plan = page.get_by_label("Plan", exact=True)
@@ -223,6 +223,18 @@ def test_a_run_is_made_of_a_plan_or_a_prompt(window, ada):
     page.get_by_label("A prompt").check()
     page.get_by_label("Prompt", exact=True).fill("Do something")
     page.get_by_label("Start it at once").uncheck()
+    page.get_by_text("Limits", exact=True).click()
+    cost = page.get_by_label("Most it may cost")
+    cost.fill("much")
+    create.click()
+    expect(page.get_by_role("alert").last).to_contain_text("max_cost")
+    page.get_by_label("Model", exact=True).fill("anthropic/some-model")
+    page.get_by_label("Tools").fill("noop, http,")
+    page.get_by_label("Connectors").fill("crm")
+    cost.fill("0.5")
     create.click()
     expect(badge(one)).to_have_text("pending")
-    assert ada.status(page.url.rpartition("/")[2])["prompt"] == "Do something"
+    made = ada.status(page.url.rpartition("/")[2])
+    assert made["prompt"] == "Do something"
+    columns = "select model, tools, connectors, budget from public.agent_runs where id = %s"
+    assert database.execute(columns, (made["run_id"],)).fetchone() == ("anthropic/some-model", ["noop", "http"], ["crm"], {"max_cost": 0.5})

@@ -69,15 +69,19 @@ struct HTTPConnector: Sendable {
         .toolInput, "\"path\" must begin with / and lead nowhere above it, with no ?, # or backslash",
         hint: "A query goes into `query`.")
     }
-    let base = baseURL.path.hasSuffix("/") ? String(baseURL.path.dropLast()) : baseURL.path
     return try EgressURL(baseURL.origin + base + path)
   }
 
+  /// The path below the base of a URL that lies there, its query included.
+  func path(of url: EgressURL) -> String { String(url.path.dropFirst(base.count)) }
+
+  /// The base's path, with no slash at the end.
+  private var base: String { baseURL.path.hasSuffix("/") ? String(baseURL.path.dropLast()) : baseURL.path }
+
   /// Whether a URL lies below the base.
   func holds(_ url: EgressURL) -> Bool {
-    let base = baseURL.path.hasSuffix("/") ? baseURL.path : baseURL.path + "/"
     let path = String(url.path.prefix { $0 != "?" })
-    return (path + "/").hasPrefix(base) && !Self.climbs(path)
+    return (path + "/").hasPrefix(base + "/") && !Self.climbs(path)
   }
 
   /// Whether some reader could see a step upwards in a path, however often it decodes it.

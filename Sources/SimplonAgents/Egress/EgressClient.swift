@@ -15,8 +15,6 @@ struct EgressClient: Sendable {
   private static let mostAddresses = 4
 
   let rules: EgressRules
-  /// Whether the answer to a redirect is what is asked for.
-  var followsRedirects = true
   var resolver: HostResolver = HostLookups.steps.resolve
 
   /// Sends a request and gives the answer, with the beginning of its body.
@@ -46,7 +44,7 @@ struct EgressClient: Sendable {
     var request = first
     for _ in 0...Self.mostRedirects {
       let response = try await exchange(request, count)
-      guard followsRedirects, let next = try request.redirected(by: response) else { return response }
+      guard let next = try request.redirected(by: response) else { return response }
       request = next
     }
     throw SimplonError(.toolFailed, "the server redirects more than \(Self.mostRedirects) times")

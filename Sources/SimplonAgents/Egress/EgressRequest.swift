@@ -15,6 +15,8 @@ struct EgressRequest: Sendable {
   var connector: HTTPConnector?
   /// Who asks; nil is the service.
   var owner: UUID?
+  /// Whether to send what a redirect asks for; where not, the redirect is the answer.
+  var follows: @Sendable (EgressRequest) -> Bool = { _ in true }
 
   /// Whether it goes to its connector, which the operator has declared.
   var isToConnector: Bool { connector.map { $0.baseURL.origin == url.origin } ?? false }
@@ -22,7 +24,7 @@ struct EgressRequest: Sendable {
   /// What another origin may see of the caller's headers; any other could be a credential.
   private static let harmless: Set<String> = ["accept", "accept-language", "content-type", "user-agent"]
 
-  /// The request that an answer asks for; nil when it is no redirect.
+  /// The request that an answer asks for; nil when it is no redirect, or one that is not followed.
   ///
   /// - Throws: `tool.egress` when it leads to what is no URL.
   /// - Source: RFC 9110 §15.4: 303 asks for a GET, 301 and 302 turn a POST into one, 307 and 308 change nothing.
@@ -43,7 +45,7 @@ struct EgressRequest: Sendable {
     if next.url.origin != url.origin {
       next.headers.removeAll { !Self.harmless.contains($0.name.lowercased()) }
     }
-    return next
+    return follows(next) ? next : nil
   }
 }
 

@@ -1,7 +1,8 @@
 import FoundationEssentials
 import SimplonCore
 
-/// Where a request goes, read strictly: what two readers could understand in two ways is refused.
+/// Where a request goes, read strictly: what two readers could understand in two ways is refused, and what is written in
+/// several ways and means the same has one form, in which it is sent.
 struct EgressURL: Sendable, Hashable {
   /// `http` or `https`.
   let scheme: String
@@ -52,7 +53,7 @@ struct EgressURL: Sendable, Hashable {
     self.scheme = scheme
     self.host = host
     self.port = port
-    self.path = tail.hasPrefix("/") ? String(tail) : "/\(tail)"
+    self.path = Self.plain(tail.hasPrefix("/") ? String(tail) : "/\(tail)")
   }
 
   /// The same with names and values added to its query.
@@ -89,6 +90,34 @@ struct EgressURL: Sendable, Hashable {
         || $0 == UInt8(ascii: "_")
     }
     return isName ? name : nil
+  }
+
+  /// A path and its query with nothing percent-encoded that need not be, and without the names `.` and `..`.
+  ///
+  /// - Source: RFC 3986 §5.2.4, §6.2.2.
+  private static func plain(_ text: String) -> String {
+    var bytes = [UInt8]()
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      let digits = rest.prefix(2).compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
+      guard byte == UInt8(ascii: "%"), digits.count == 2 else {
+        bytes.append(byte)
+        continue
+      }
+      rest = rest.dropFirst(2)
+      let meant = UInt8(digits[0] << 4 | digits[1])
+      // A byte beyond ASCII is no character by itself, and stays encoded like one that has a meaning.
+      let hex = String(meant, radix: 16, uppercase: true)
+      bytes += (meant < 0x80 ? percentEncoded(String(Unicode.Scalar(meant))) : "%\(hex)").utf8
+    }
+    let text = String(decoding: bytes, as: UTF8.self)
+    let path = text.prefix { $0 != "?" }
+    var names = [Substring]()
+    for name in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+      if name == ".." { _ = names.popLast() } else if name != "." { names.append(name) }
+    }
+    if path.hasSuffix("/.") || path.hasSuffix("/..") { names.append("") }
+    return "/" + names.joined(separator: "/") + text[path.endIndex...]
   }
 
   private static func usualPort(_ scheme: String) -> Int { scheme == "https" ? 443 : 80 }

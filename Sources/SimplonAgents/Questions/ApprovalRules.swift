@@ -27,9 +27,12 @@ package struct ApprovalRules: Sendable, Hashable {
   ///   - tool: what is called.
   ///   - input: with its expressions resolved; what it leaves out counts as the tool's default.
   /// - Returns: the rule; nil when none applies.
-  func rule(for tool: ToolDeclaration, _ input: JSON) -> Rule? {
-    guard !rules.isEmpty, !Self.exempt.contains(tool.name) else { return nil }
-    return rules.first { $0.applies(to: tool, input) }
+  func rule(for tool: ToolDeclaration, _ input: JSON) -> Rule? { all(for: tool, input).first }
+
+  /// All of the rules by which a call needs approval.
+  func all(for tool: ToolDeclaration, _ input: JSON) -> [Rule] {
+    guard !rules.isEmpty, !Self.exempt.contains(tool.name) else { return [] }
+    return rules.filter { $0.applies(to: tool, input) }
   }
 
   /// A question to a model and one to a person change nothing.
@@ -43,13 +46,12 @@ extension ApprovalRules.Rule {
     guard let first = argument.first else { return true }
     let fallback = declaration.inputSchema["properties"]?[first]?["default"]
     let value = argument.dropFirst().reduce(input[first] ?? fallback) { $0?[$1] }
-    guard var value, !value.isNull else { return false }
-    // However an address is written, it is judged as it is asked.
-    if declaration.name == HTTPTool.declaration.name, argument == ["url"],
-      let url = value.string.flatMap({ try? EgressURL($0) })
-    {
-      value = .string(url.text)
+    guard let value, !value.isNull else { return false }
+    guard let pattern else { return true }
+    var spellings = [value.string ?? value.text]
+    if declaration.name == HTTPTool.declaration.name, argument.count == 1 {
+      spellings += HTTPTool.spellings(of: first, in: input)
     }
-    return pattern?.matches(value.string ?? value.text) ?? true
+    return spellings.contains(where: pattern.matches)
   }
 }

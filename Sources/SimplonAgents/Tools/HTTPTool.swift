@@ -49,6 +49,7 @@ struct HTTPTool: Sendable {
 
   let egress: EgressClient
   let connectors: Connectors
+  let approvals: ApprovalRules
   let blobs: BlobStore
 
   /// What asks is pure; what the server knows by its place or by a key may be repeated; anything else may not.
@@ -132,7 +133,42 @@ struct HTTPTool: Sendable {
     }
     try request.addBody(input)
     request.addKey(call)
+    // What was approved is this call; one to which more rules apply has to be made by itself.
+    request.follows = { [approvals] next in
+      Set(approvals.all(for: Self.declaration, Self.input(input, redirectedTo: next)))
+        .isSubset(of: approvals.all(for: Self.declaration, input))
+    }
     return (request, secrets)
+  }
+
+  /// The input of the call that would send what a redirect asks for.
+  private static func input(_ input: JSON, redirectedTo next: EgressRequest) -> JSON {
+    var members = input.object ?? [:]
+    for name in ["url", "connector", "path", "query"] { members[name] = nil }
+    if next.body == nil { for name in ["body", "json"] { members[name] = nil } }
+    members["method"] = .string(next.method)
+    if next.isToConnector, let connector = next.connector {
+      members["connector"] = input["connector"]
+      members["path"] = .string(connector.path(of: next.url))
+    } else {
+      members["url"] = .string(next.url.text)
+    }
+    return .object(members)
+  }
+
+  /// The ways to write the address that a call's `url` or `path` leads to, in which rules look for it: as it is asked,
+  /// without its query and with all of it, each also with one slash for several, as many servers read them.
+  static func spellings(of argument: String, in input: JSON) -> [String] {
+    let isURL = argument == "url"
+    guard isURL || argument == "path", let text = input[argument]?.string,
+      let url = try? EgressURL(isURL ? text : "http://connector\(text)")
+    else { return [] }
+    let whole = try? url.adding(query(input["query"]?.object ?? [:]))
+    return [String(url.path.prefix { $0 != "?" }), url.path, whole?.path ?? url.path].flatMap { path in
+      var merged = path
+      while merged.contains("//") { merged = merged.replacing("//", with: "/") }
+      return [path, merged].map { isURL ? url.origin + $0 : $0 }
+    }
   }
 
   private static func query(_ members: [String: JSON]) -> [(name: String, value: String)] {

@@ -51,7 +51,8 @@ package struct ToolBox: Sendable {
     catalog = Self.makeCatalog(connectors)
     self.approvals = approvals
     self.connectors = connectors
-    http = HTTPTool(egress: EgressClient(rules: egress), connectors: connectors, blobs: blobs)
+    http = HTTPTool(
+      egress: EgressClient(rules: egress), connectors: connectors, approvals: approvals, blobs: blobs)
     sql = SQLTool(connectors: connectors)
     self.memory = memory
     self.logger = logger

@@ -27,8 +27,7 @@ struct WebhookSender: Sendable {
   init(client: PostgresClient, allowsPrivate: Bool) {
     self.client = client
     self.egress = EgressClient(
-      rules: .anywhere(allowsPrivate: allowsPrivate), followsRedirects: false,
-      resolver: HostLookups.webhooks.resolve)
+      rules: .anywhere(allowsPrivate: allowsPrivate), resolver: HostLookups.webhooks.resolve)
   }
 
   /// Makes an attempt at everything that is due, and at what becomes due meanwhile.
@@ -92,7 +91,7 @@ struct WebhookSender: Sendable {
       let request = EgressRequest(
         method: "POST", url: try EgressURL(delivery.url),
         headers: [(name: "Content-Type", value: "application/json")] + signature, body: Array(delivery.payload.utf8),
-        limit: 1024, owner: delivery.owner)
+        limit: 1024, owner: delivery.owner, follows: { _ in false })
       let answer = try await egress.send(request, within: Self.patience, EgressCount())
       response = Int32(clamping: answer.status)
     } catch let error as SimplonError {

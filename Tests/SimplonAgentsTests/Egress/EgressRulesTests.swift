@@ -8,7 +8,10 @@ struct EgressRulesTests {
     ("http://Example.COM", "http://example.com/"), ("https://a.example:443/x?y#z", "https://a.example/x?y"),
     ("HTTP://a.example:8080?q=1", "http://a.example:8080/?q=1"), ("https://a.example./", "https://a.example/"),
     ("http://[::1]:81/", "http://[::1]:81/"), ("http://[::FFFF:1.2.3.4]/", "http://1.2.3.4/"),
-    ("http://a_b.example/%20", "http://a_b.example/%20"), ("http://2130706433/", "http://2130706433/"),
+    ("http://a_b.example/%20", "http://a_b.example/%20"), ("http://a/%7Eb/%2f%c3%BC", "http://a/~b/%2F%C3%BC"),
+    ("http://a/b/../c/./d/..", "http://a/c/"), ("http://a/../%2e%2E/b?c/../d=%64", "http://a/b?c/../d=d"),
+    ("http://a//b//..", "http://a//b/"), ("http://a/b/.?.", "http://a/b/?."), ("http://a/%+1%4", "http://a/%+1%4"),
+    ("http://a/b...", "http://a/b..."), ("http://2130706433/", "http://2130706433/"),
   ])
   func `a URL is read into one form`(_ text: String, _ read: String) throws {
     #expect(try EgressURL(text).text == read)

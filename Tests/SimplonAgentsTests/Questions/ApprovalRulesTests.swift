@@ -7,7 +7,9 @@ struct ApprovalRulesTests {
   private static let rules = """
     [{"tool": "shell", "expires": "1h"}, {"tool": "http", "argument": "method", "matches": "POST|PUT"},
      {"connector": "crm"}, {"tool": "sql", "argument": "query", "matches": "*delete*from*"},
-     {"tool": "noop", "argument": "order.amount"}, {"tool": "noop", "argument": "n", "matches": "1*|-*"}]
+     {"tool": "noop", "argument": "order.amount"}, {"tool": "noop", "argument": "n", "matches": "1*|-*"},
+     {"tool": "http", "argument": "url", "matches": "https://bank.test/transfer*|*/purge|*action=drop*"},
+     {"tool": "http", "argument": "path", "matches": "/admin/*"}]
     """
 
   @Test(
@@ -22,6 +24,15 @@ struct ApprovalRulesTests {
       ("noop", ["order": ["amount": 5]], true), ("noop", ["order": ["amount": nil]], false),
       ("noop", ["order": "amount"], false), ("noop", ["n": 12], true), ("noop", ["n": 21], false),
       ("noop", ["n": .number("-3")], true),
+      ("http", ["url": "https://bank.test/x"], false), ("http", ["url": "HTTPS://BANK.test:443/%74ransfer"], true),
+      ("http", ["url": "https://bank.test/x/%2e%2E/./transfer/1"], true),
+      ("http", ["url": "https://bank.test//transfer"], true),
+      ("http", ["url": "http://a/purge", "query": ["x": 1]], true), ("http", ["url": "http://a/purge?x=1"], true),
+      ("http", ["url": "http://a/", "query": ["action": "drop"]], true),
+      ("http", ["url": "http://a/?%61ction=drop"], true), ("http", ["url": "http://a/", "query": ["a": "b"]], false),
+      ("http", ["connector": "zoo", "path": "/%61dmin/x"], true),
+      ("http", ["connector": "zoo", "path": "/admin//x"], true),
+      ("http", ["connector": "zoo", "path": "//admin/x"], true), ("http", ["connector": "zoo", "path": "/x"], false),
     ] as [(String, JSON, Bool)])
   func `a rule holds for the calls to which all of it applies`(_ tool: String, _ input: JSON, _ holds: Bool) throws {
     let rules = try ApprovalRules(parsing: Self.rules, tools: ToolBox.catalog)

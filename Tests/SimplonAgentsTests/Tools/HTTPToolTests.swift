@@ -20,7 +20,7 @@ import Testing
       let all = Mutex([UUID?]())
     }
 
-    init(_ answers: String..., connector: JSON? = nil) throws {
+    init(_ answers: String..., connector: JSON? = nil, approvals: String = "") throws {
       server = CannedServer(answers)
       folder = try TemporaryFolder()
       blobs = try BlobStore(root: folder.path + "/blobs")
@@ -38,7 +38,9 @@ import Testing
         return [NetworkAddress("127.0.0.1")].compactMap(\.self)
       }
       let connectors = Connectors(try Connector.list(parsing: JSON.array(list).text), logger: .quiet)
-      tool = HTTPTool(egress: egress, connectors: connectors, blobs: blobs)
+      tool = HTTPTool(
+        egress: egress, connectors: connectors,
+        approvals: try ApprovalRules(parsing: approvals, tools: ToolBox.catalog), blobs: blobs)
     }
 
     func call(
@@ -74,6 +76,30 @@ import Testing
     let user = UUID()
     #expect(try await web.call([:], user: user).output["status"] == 200)
     #expect(web.owners.all.withLock { $0 } == [user, user])
+  }
+
+  @Test(arguments: [
+    (#"[{"tool": "http", "argument": "url", "matches": "*/guarded"}]"#, 307),
+    (#"[{"tool": "http"}, {"tool": "http", "argument": "url", "matches": "*/guarded"}]"#, 307),
+    (#"[{"tool": "http"}, {"tool": "http", "argument": "method", "matches": "POST"}]"#, 200),
+    (#"[{"tool": "http", "argument": "url", "matches": "*/elsewhere"}]"#, 200),
+  ])
+  func `a redirect to where more has to be approved is not followed`(_ rules: String, _ status: Int) async throws {
+    let web = try Web(
+      CannedServer.answer("307 Temporary Redirect", "Location: /%67uarded"), CannedServer.answer("200 OK"),
+      approvals: rules)
+    let output = try await web.call(["method": "POST", "body": "x"]).output
+    #expect(output["status"] == .integer(status))
+    #expect(output["headers"]?["location"] == (status == 307 ? "/%67uarded" : nil))
+    #expect(web.asked.count == (status == 307 ? 1 : 2))
+  }
+
+  @Test func `a connector's redirect is judged by its path below the base`() async throws {
+    let found = CannedServer.answer("302 Found", "Location: /v1/admin?x=1")
+    let rules = #"[{"connector": "crm", "argument": "path", "matches": "/admin"}]"#
+    let web = try Web(found, CannedServer.answer("200 OK"), connector: [:], approvals: rules)
+    #expect(try await web.call(["connector": "crm", "path": "/x"]).output["status"] == 302)
+    #expect(web.asked.count == 1)
   }
 
   @Test func `a body is text, or kept as a blob, and cut where the input says`() async throws {

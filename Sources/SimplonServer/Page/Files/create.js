@@ -19,6 +19,18 @@ function newKey() {
   return `page-${Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
+const names = (text) => text.split(',').map((name) => name.trim()).filter(Boolean);
+// What is no number goes as it is written, and the server says so.
+const amount = (text) => ({ max_cost: Number.isNaN(Number(text)) ? text : Number(text) });
+
+// What narrows a run: its member of the request, its label, what it says, and the member's value for a text that is not empty.
+const LIMITS = [
+  ['model', 'Model', 'As vendor/name. Left empty: the first that is configured.', (text) => text],
+  ['tools', 'Tools', 'The only ones it may use, with commas between. Left empty: all.', names],
+  ['connectors', 'Connectors', 'The only ones it may use, with commas between. Left empty: all that serve you.', names],
+  ['budget', 'Most it may cost', 'In US dollars, such as 0.50. Left empty: what the operator allows.', amount],
+];
+
 /** A form that makes a run of a prompt or of a plan. */
 export function createView() {
   const kinds = ['plan', 'prompt'];
@@ -35,6 +47,9 @@ export function createView() {
       el('p', { id: 'prompt-says', class: 'muted' }, 'What a model shall do. Without a model configured the run waits and says so.'), texts.prompt),
   };
   const radios = kinds.map((kind) => el('input', { type: 'radio', name: 'kind', value: kind, id: `kind-${kind}`, checked: kind === 'plan', change: () => choose(kind) }));
+  const limits = LIMITS.map(([name]) => el('input', {
+    type: 'text', id: `limit-${name}`, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', 'aria-describedby': `limit-${name}-says`,
+  }));
   const start = el('input', { type: 'checkbox', id: 'start', checked: true });
   const notice = el('div');
   const send = el('button', { type: 'submit', class: 'primary' }, 'Create run');
@@ -42,6 +57,8 @@ export function createView() {
     el('fieldset', { class: 'choice' }, el('legend', {}, 'What the run is made of'),
       radios.map((radio, index) => el('label', { for: radio.id }, radio, index === 0 ? 'A plan' : 'A prompt'))),
     fields.plan, fields.prompt,
+    el('details', { class: 'limits' }, el('summary', {}, 'Limits'), LIMITS.map(([name, label, says], index) => el('div', { class: 'field' },
+      el('label', { for: `limit-${name}` }, label), el('p', { id: `limit-${name}-says`, class: 'muted' }, says), limits[index]))),
     el('p', {}, el('label', { for: 'start', class: 'inline' }, start, 'Start it at once')), notice, el('p', {}, send));
   let kind = 'plan';
   let key = newKey();
@@ -69,6 +86,10 @@ export function createView() {
         texts.plan.focus();
         return;
       }
+    }
+    for (const [index, [name, , , value]] of LIMITS.entries()) {
+      const text = limits[index].value.trim();
+      if (text) fields[name] = value(text);
     }
     send.disabled = true;
     try {
