@@ -4,17 +4,16 @@ extension Ticket {
   /// What follows `ticket=`, `apikey=` or `token=` (`access_token=` too) becomes `redacted`, and so does, wherever it
   /// stands, what looks like a ticket or a secret key.
   package static func redact(_ text: String) -> String {
-    let names = ["ticket=", "apikey=", "token="].map { Array($0.utf8) }
-    let marks = ["tkt_", "sb_secret_"].map { Array($0.utf8) }
     let bytes = Array(text.utf8)
     var out = [UInt8]()
     out.reserveCapacity(bytes.count)
     var rest = bytes[...]
     while let byte = rest.first {
-      if let name = names.first(where: { starts(rest, with: $0) }) {
+      let isInitial = initials.contains(byte | 0x20)
+      if isInitial, let name = names.first(where: { starts(rest, with: $0) }) {
         out.append(contentsOf: rest.prefix(name.count))
         rest = rest.dropFirst(name.count)
-      } else if !marks.contains(where: { starts(rest, with: $0) }) {
+      } else if !isInitial || !marks.contains(where: { starts(rest, with: $0) }) {
         out.append(byte)
         rest = rest.dropFirst()
         continue
@@ -24,6 +23,11 @@ extension Ticket {
     }
     return String(decoding: out, as: UTF8.self)
   }
+
+  private static let names = ["ticket=", "apikey=", "token="].map { Array($0.utf8) }
+  private static let marks = ["tkt_", "sb_secret_"].map { Array($0.utf8) }
+  /// What they begin with: every request's line is searched, and nearly all of its bytes are none of these.
+  private static let initials = Set((names + marks).compactMap(\.first))
 
   /// What ends a value in a URL or a log line.
   private static let ends = Set("&#;, \t\r\n\"'<>)]}".utf8)

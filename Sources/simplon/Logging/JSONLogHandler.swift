@@ -9,6 +9,8 @@ struct JSONLogHandler: LogHandler {
   var metadata: Logger.Metadata = [:]
   let label: String
 
+  private static let time = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
   init(label: String, level: Logger.Level) {
     self.label = label
     logLevel = level
@@ -21,7 +23,7 @@ struct JSONLogHandler: LogHandler {
 
   func log(event: LogEvent) {
     var members: [String: JSON] = [
-      "time": .string(Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))),
+      "time": .string(Date().formatted(Self.time)),
       "level": .string(event.level.rawValue), "label": .string(label), "message": .string(event.message.description),
     ]
     for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new })
