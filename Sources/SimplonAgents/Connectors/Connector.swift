@@ -86,8 +86,12 @@ struct HTTPConnector: Sendable {
 
   /// Whether some reader could see a step upwards in a path, however often it decodes it.
   private static func climbs(_ path: String) -> Bool {
-    var plain = path.lowercased()
-    while plain.contains("%25") { plain = plain.replacing("%25", with: "%") }
+    var bytes = [UInt8]()
+    for byte in path.lowercased().utf8 {
+      bytes.append(byte)
+      if bytes.suffix(3).elementsEqual("%25".utf8) { bytes.removeLast(2) }
+    }
+    var plain = String(decoding: bytes, as: UTF8.self)
     for (code, sign) in [("%2e", "."), ("%2f", "/"), ("%5c", "/"), ("%3b", ";")] {
       plain = plain.replacing(code, with: sign)
     }

@@ -50,10 +50,15 @@ struct EgressURL: Sendable, Hashable {
     }
     guard let host = Self.host(name.lowercased()) else { throw wrong("has a host that is none") }
     let tail = rest[authority.endIndex...].prefix { $0 != "#" }
+    // One that stands alone could become another with what is decoded behind it.
+    guard tail.split(separator: "%", omittingEmptySubsequences: false).dropFirst().allSatisfy(Self.beginsWithByte) else {
+      throw wrong("holds a % without two hexadecimal digits behind it; write %25")
+    }
     self.scheme = scheme
     self.host = host
     self.port = port
-    self.path = Self.plain(tail.hasPrefix("/") ? String(tail) : "/\(tail)")
+    let place = tail.prefix { $0 != "?" }
+    self.path = Self.resolved(place.isEmpty ? "/" : Self.decoded(place)) + Self.decoded(tail[place.endIndex...])
   }
 
   /// The same with names and values added to its query.
@@ -92,32 +97,49 @@ struct EgressURL: Sendable, Hashable {
     return isName ? name : nil
   }
 
-  /// A path and its query with nothing percent-encoded that need not be, and without the names `.` and `..`.
+  /// The ways in which servers may read the path: as it is asked and as the most lenient of them would, with everything
+  /// decoded, one slash for several and nothing of a name behind a semicolon; each with the query and without.
+  var readings: [String] {
+    let place = path.prefix { $0 != "?" }
+    let names = Self.decoded(place, all: true).split(separator: "/").map { $0.prefix { $0 != ";" } }
+    let lenient = Self.resolved("/" + names.filter { !$0.isEmpty }.joined(separator: "/"))
+    return [String(place), path, lenient, lenient + Self.decoded(path[place.endIndex...], all: true)]
+  }
+
+  private static func beginsWithByte(_ text: Substring) -> Bool {
+    text.utf8.count >= 2 && text.prefix(2).allSatisfy(\.isHexDigit)
+  }
+
+  /// The text with what is percent-encoded decoded, all of it or what need not be encoded; what stays has capital digits.
   ///
-  /// - Source: RFC 3986 §5.2.4, §6.2.2.
-  private static func plain(_ text: String) -> String {
+  /// - Source: RFC 3986 §6.2.2.
+  private static func decoded(_ text: Substring, all: Bool = false) -> String {
     var bytes = [UInt8]()
     var rest = Array(text.utf8)[...]
     while let byte = rest.popFirst() {
-      let digits = rest.prefix(2).compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
-      guard byte == UInt8(ascii: "%"), digits.count == 2 else {
+      guard byte == UInt8(ascii: "%") else {
         bytes.append(byte)
         continue
       }
+      let digits = String(decoding: rest.prefix(2), as: UTF8.self)
       rest = rest.dropFirst(2)
-      let meant = UInt8(digits[0] << 4 | digits[1])
-      // A byte beyond ASCII is no character by itself, and stays encoded like one that has a meaning.
-      let hex = String(meant, radix: 16, uppercase: true)
-      bytes += (meant < 0x80 ? percentEncoded(String(Unicode.Scalar(meant))) : "%\(hex)").utf8
+      let meant = UInt8(digits, radix: 16) ?? 0
+      let isPlain = all || meant.isLetter || meant.isDigit || "-._~".utf8.contains(meant)
+      bytes += isPlain ? [meant] : Array("%\(digits.uppercased())".utf8)
     }
-    let text = String(decoding: bytes, as: UTF8.self)
-    let path = text.prefix { $0 != "?" }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// The path without the names `.` and `..`.
+  ///
+  /// - Source: RFC 3986 §5.2.4.
+  private static func resolved(_ path: String) -> String {
     var names = [Substring]()
     for name in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
       if name == ".." { _ = names.popLast() } else if name != "." { names.append(name) }
     }
     if path.hasSuffix("/.") || path.hasSuffix("/..") { names.append("") }
-    return "/" + names.joined(separator: "/") + text[path.endIndex...]
+    return "/" + names.joined(separator: "/")
   }
 
   private static func usualPort(_ scheme: String) -> Int { scheme == "https" ? 443 : 80 }

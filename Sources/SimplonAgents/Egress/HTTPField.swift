@@ -18,10 +18,13 @@ enum HTTPField {
 
   /// Whether a text can be a field's name that others may set.
   static func isName(_ text: String) -> Bool {
-    let lower = text.lowercased()
-    return !text.isEmpty && text.utf8.count <= 256 && !reserved.contains(lower) && !lower.hasPrefix("proxy-")
+    let read = asRead(text)
+    return !text.isEmpty && text.utf8.count <= 256 && !reserved.contains(read) && !read.hasPrefix("proxy-")
       && text.utf8.allSatisfy { $0.isLetter || $0.isDigit || "!#$%&'*+-.^_`|~".utf8.contains($0) }
   }
+
+  /// A field's name in lower case, its underscores as hyphens: many servers make the same variable of both.
+  static func asRead(_ name: String) -> String { name.lowercased().replacing("_", with: "-") }
 
   /// Whether a text can be a field's value.
   static func isValue(_ text: String) -> Bool {

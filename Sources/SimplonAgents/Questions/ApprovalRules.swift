@@ -27,12 +27,9 @@ package struct ApprovalRules: Sendable, Hashable {
   ///   - tool: what is called.
   ///   - input: with its expressions resolved; what it leaves out counts as the tool's default.
   /// - Returns: the rule; nil when none applies.
-  func rule(for tool: ToolDeclaration, _ input: JSON) -> Rule? { all(for: tool, input).first }
-
-  /// All of the rules by which a call needs approval.
-  func all(for tool: ToolDeclaration, _ input: JSON) -> [Rule] {
-    guard !rules.isEmpty, !Self.exempt.contains(tool.name) else { return [] }
-    return rules.filter { $0.applies(to: tool, input) }
+  func rule(for tool: ToolDeclaration, _ input: JSON) -> Rule? {
+    guard !rules.isEmpty, !Self.exempt.contains(tool.name) else { return nil }
+    return rules.first { $0.applies(to: tool, input) }
   }
 
   /// A question to a model and one to a person change nothing.
@@ -46,12 +43,12 @@ extension ApprovalRules.Rule {
     guard let first = argument.first else { return true }
     let fallback = declaration.inputSchema["properties"]?[first]?["default"]
     let value = argument.dropFirst().reduce(input[first] ?? fallback) { $0?[$1] }
-    guard let value, !value.isNull else { return false }
-    guard let pattern else { return true }
-    var spellings = [value.string ?? value.text]
-    if declaration.name == HTTPTool.declaration.name, argument.count == 1 {
+    var spellings = value.flatMap { $0.isNull ? nil : [$0.string ?? $0.text] } ?? []
+    // However an address is written, it is judged by where it leads.
+    if declaration.name == HTTPTool.declaration.name, ["url", "path"].contains(argument.joined(separator: ".")) {
       spellings += HTTPTool.spellings(of: first, in: input)
     }
+    guard let pattern else { return !spellings.isEmpty }
     return spellings.contains(where: pattern.matches)
   }
 }

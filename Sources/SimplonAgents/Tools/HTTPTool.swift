@@ -125,7 +125,7 @@ struct HTTPTool: Sendable {
     for (name, value) in (input["headers"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
       let value = value.string ?? ""
       // In pieces, or packed, a secret that the server repeats could not be found.
-      let hides = connector != nil && ["accept-encoding", "range", "if-range"].contains(name.lowercased())
+      let hides = connector != nil && ["accept-encoding", "range", "if-range"].contains(HTTPField.asRead(name))
       guard HTTPField.isName(name), HTTPField.isValue(value), !hides else {
         throw SimplonError(.toolInput, "the header \"\(name.prefix(64))\" cannot be set, or not to this value")
       }
@@ -133,10 +133,9 @@ struct HTTPTool: Sendable {
     }
     try request.addBody(input)
     request.addKey(call)
-    // What was approved is this call; one to which more rules apply has to be made by itself.
+    // A call that needs approval has to be made by itself: what may have been approved is this one.
     request.follows = { [approvals] next in
-      Set(approvals.all(for: Self.declaration, Self.input(input, redirectedTo: next)))
-        .isSubset(of: approvals.all(for: Self.declaration, input))
+      approvals.rule(for: Self.declaration, Self.input(input, redirectedTo: next)) == nil
     }
     return (request, secrets)
   }
@@ -156,19 +155,18 @@ struct HTTPTool: Sendable {
     return .object(members)
   }
 
-  /// The ways to write the address that a call's `url` or `path` leads to, in which rules look for it: as it is asked,
-  /// without its query and with all of it, each also with one slash for several, as many servers read them.
+  /// The ways to write the address to which a call's `url` or `path` leads, with `query` and without it.
+  ///
+  /// None where it cannot be read: such a call is refused.
   static func spellings(of argument: String, in input: JSON) -> [String] {
     let isURL = argument == "url"
-    guard isURL || argument == "path", let text = input[argument]?.string,
-      let url = try? EgressURL(isURL ? text : "http://connector\(text)")
-    else { return [] }
-    let whole = try? url.adding(query(input["query"]?.object ?? [:]))
-    return [String(url.path.prefix { $0 != "?" }), url.path, whole?.path ?? url.path].flatMap { path in
-      var merged = path
-      while merged.contains("//") { merged = merged.replacing("//", with: "/") }
-      return [path, merged].map { isURL ? url.origin + $0 : $0 }
+    let path = input["connector"]?.string == nil ? nil : input["path"]?.string ?? "/"
+    // No real origin is shorter, so what is too long with this one is with any.
+    guard let text = isURL ? input["url"]?.string : path.map({ "http://h\($0)" }), let url = try? EgressURL(text) else {
+      return []
     }
+    let whole = try? url.adding(query(input["query"]?.object ?? [:]))
+    return (url.readings + (whole?.readings ?? [])).map { isURL ? url.origin + $0 : $0 }
   }
 
   private static func query(_ members: [String: JSON]) -> [(name: String, value: String)] {

@@ -138,7 +138,8 @@ struct ConnectorTests {
     for path in [
       "", "users", "/..", "/../admin", "/a/../../admin", "/%2e%2e/admin", "/.%2E/admin", "/a/%2e%2e%2fadmin", "/./x",
       "/a?b", "/a#b", "/a\\..\\b", "@evil.example/", ".evil.example/", "/a b", "/..;/admin", "/..%3Bx/admin",
-      "/..%5cadmin", "/%252e%252e/admin", "/%25252e%25252e/admin",
+      "/..%5cadmin", "/%252e%252e/admin", "/%25252e%25252e/admin", "/%2%65%2%65/admin",
+      "/%" + String(repeating: "25", count: 500_000) + "2e/x",
     ] {
       let error = #expect(throws: SimplonError.self, "\(path)") { try connector.url(path) }
       #expect(error?.code == .toolInput)

@@ -9,7 +9,7 @@ struct ApprovalRulesTests {
      {"connector": "crm"}, {"tool": "sql", "argument": "query", "matches": "*delete*from*"},
      {"tool": "noop", "argument": "order.amount"}, {"tool": "noop", "argument": "n", "matches": "1*|-*"},
      {"tool": "http", "argument": "url", "matches": "https://bank.test/transfer*|*/purge|*action=drop*"},
-     {"tool": "http", "argument": "path", "matches": "/admin/*"}]
+     {"tool": "http", "argument": "path", "matches": "/admin/x|*to=a@b*"}]
     """
 
   @Test(
@@ -27,7 +27,10 @@ struct ApprovalRulesTests {
       ("http", ["url": "https://bank.test/x"], false), ("http", ["url": "HTTPS://BANK.test:443/%74ransfer"], true),
       ("http", ["url": "https://bank.test/x/%2e%2E/./transfer/1"], true),
       ("http", ["url": "https://bank.test//transfer"], true),
-      ("http", ["url": "http://a/purge", "query": ["x": 1]], true), ("http", ["url": "http://a/purge?x=1"], true),
+      ("http", ["url": "http://a/%70urge", "query": ["x": 1]], true), ("http", ["url": "http://a/purge?x=1"], true),
+      ("http", ["url": "http://a/b%2Fpurge"], true), ("http", ["url": "http://a/b/purge;c/;d/"], true),
+      ("http", ["url": "http://a/b%2F..;%2F%2fpurge"], true),
+      ("http", ["connector": "zoo", "query": ["to": "a@b"]], true), ("http", ["query": ["to": "a@b"]], false),
       ("http", ["url": "http://a/", "query": ["action": "drop"]], true),
       ("http", ["url": "http://a/?%61ction=drop"], true), ("http", ["url": "http://a/", "query": ["a": "b"]], false),
       ("http", ["connector": "zoo", "path": "/%61dmin/x"], true),

@@ -20,8 +20,8 @@ function newKey() {
 }
 
 const names = (text) => text.split(',').map((name) => name.trim()).filter(Boolean);
-// What is no number goes as it is written, and the server says so.
-const amount = (text) => ({ max_cost: Number.isNaN(Number(text)) ? text : Number(text) });
+// What is no plain number goes as it is written, and the server says so.
+const amount = (text) => ({ max_cost: /^\d+(\.\d+)?$/.test(text) ? Number(text) : text });
 
 // What narrows a run: its member of the request, its label, what it says, and the member's value for a text that is not empty.
 const LIMITS = [

@@ -152,7 +152,8 @@ export function runView(id) {
 
   /** When it was, what it cost and where it comes from. */
   function showFacts() {
-    if (isMadeOf(facts, run.created_at, run.started_at, run.cost, run.attempt, run.agent, run.model, run.forked_from, run.parent_id)) return;
+    const today = new Date().toDateString(); // what was not today is shown with its day
+    if (isMadeOf(facts, today, run.created_at, run.started_at, run.cost, run.attempt, run.agent, run.model, run.forked_from, run.parent_id)) return;
     fill(facts, [
       ['Created', moment(run.created_at)], ['Started', run.started_at && moment(run.started_at)], ['Took', run.started_at && age],
       ['Cost', cost(run.cost)], ['Attempt', String(run.attempt)], ['Agent', run.agent], ['Model', run.model],
