@@ -51,7 +51,8 @@ struct EgressURL: Sendable, Hashable {
     guard let host = Self.host(name.lowercased()) else { throw wrong("has a host that is none") }
     let tail = rest[authority.endIndex...].prefix { $0 != "#" }
     // One that stands alone could become another with what is decoded behind it.
-    guard tail.split(separator: "%", omittingEmptySubsequences: false).dropFirst().allSatisfy(Self.beginsWithByte) else {
+    guard tail.split(separator: "%", omittingEmptySubsequences: false).dropFirst().allSatisfy(Self.beginsWithByte)
+    else {
       throw wrong("holds a % without two hexadecimal digits behind it; write %25")
     }
     self.scheme = scheme

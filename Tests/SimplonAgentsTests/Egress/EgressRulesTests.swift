@@ -23,7 +23,8 @@ struct EgressRulesTests {
     "http://a.example:/", "http://a.example:8x/", "http://a b/", "http://a.example/\\..", "http://a.example\\@b/",
     "http://a..example/", "http://.example/", "http://[fe80::1%25eth0]/", "http://[::1/", "http://[a]/",
     "http://\u{E4}.example/", "http://a.example/\n", "http://a.example/|", "http://a%2eexample/",
-    "http://a/%", "http://a/%2", "http://a/%+1", "http://a/%2%65", "http://a/?%%37", "http+unix://%2Frun%2Fdocker.sock/", "unix:///run/docker.sock",
+    "http://a/%", "http://a/%2", "http://a/%+1", "http://a/%2%65", "http://a/?%%37",
+    "http+unix://%2Frun%2Fdocker.sock/", "unix:///run/docker.sock",
   ])
   func `a URL that can be understood in several ways is refused, and not repeated`(_ text: String) {
     let error = #expect(throws: SimplonError.self) { try EgressURL(text) }
