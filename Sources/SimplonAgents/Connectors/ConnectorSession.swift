@@ -48,10 +48,13 @@ struct ConnectorSession: Sendable {
         "declare simplon_rows no scroll cursor for with q(\(Self.names(columns.count))) as materialized (",
         "), \(Self.texts) select \(Self.bounded) from r"))
     var rows = [JSON]()
+    var rest = limit
+    let end = limit.statementTimeout.map { ContinuousClock.now + $0 }
     while true {
       let count = min(Self.batch, query.rowLimit + 1 - rows.count)
-      // What was fetched before may have changed the limit of what comes after it.
-      let found = try await connection.query("fetch forward \(unsafeSQL: String(count)) from simplon_rows", as: limit)
+      // One limit for all of them; and what was fetched before may have changed that of what comes after it.
+      rest.statementTimeout = end.map { max(.milliseconds(1), $0 - .now) }
+      let found = try await connection.query("fetch forward \(unsafeSQL: String(count)) from simplon_rows", as: rest)
       for row in found {
         guard let text = try row.decode(String?.self), rows.count < query.rowLimit else {
           return Self.output(columns, rows, count: rows.count, isTruncated: true)

@@ -13,8 +13,12 @@ package final class Connectors: Service {
   /// None.
   package static let none = Connectors([], logger: Logger(label: "simplon") { _ in SwiftLogNoOpLogHandler() })
 
+  /// Of each database.
+  private static let connections = 4
+
   private let byName: [String: Connector]
-  private let clients = Mutex([String: PostgresClient]())
+  /// Each with its connections' places, for which users take turns.
+  private let clients = Mutex([String: (PostgresClient, Semaphore)]())
   private let made: AsyncStream<PostgresClient>
   private let making: AsyncStream<PostgresClient>.Continuation
   private let logger: Logger
@@ -61,16 +65,17 @@ package final class Connectors: Service {
     return http
   }
 
-  /// The database of that name, and a client of it.
+  /// The database of that name, a client of it, and the room for statements on it.
   ///
   /// - Throws: like ``http(_:for:among:)``.
   func postgres(
     _ name: String, for user: UUID?, among names: [String]? = nil
-  ) throws(SimplonError) -> (PostgresConnector, PostgresClient) {
+  ) throws(SimplonError) -> (connector: PostgresConnector, client: PostgresClient, room: Semaphore) {
     guard case .postgres(let postgres)? = connector(name, for: user, among: names)?.kind else {
       throw missing(name, "postgres")
     }
-    return (postgres, client(name, postgres))
+    let (client, room) = client(name, postgres)
+    return (postgres, client, room)
   }
 
   private func connector(_ name: String, for user: UUID?, among names: [String]?) -> Connector? {
@@ -78,19 +83,20 @@ package final class Connectors: Service {
     return connector
   }
 
-  private func client(_ name: String, _ connector: PostgresConnector) -> PostgresClient {
+  private func client(_ name: String, _ connector: PostgresConnector) -> (PostgresClient, Semaphore) {
     clients.withLock { clients in
-      if let client = clients[name] { return client }
+      if let known = clients[name] { return known }
       var configuration = PostgresConfiguration(dsn: connector.dsn)
       configuration.sharedConnections = 1
-      configuration.exclusiveConnections = 4
+      configuration.exclusiveConnections = Self.connections
       configuration.statementTimeout = connector.statementTimeout
       configuration.keepsStatements = false
       configuration.applicationName = "simplon connector \(name)"
       let client = PostgresClient(configuration: configuration, logger: logger)
-      clients[name] = client
+      let made = (client, Semaphore(Self.connections))
+      clients[name] = made
       making.yield(client)
-      return client
+      return made
     }
   }
 

@@ -23,6 +23,7 @@ extension AnthropicModel {
 
     private let model: ModelName
     private let key: ModelKey?
+    private let ids: CallIDs
     private let onText: @Sendable (String) -> Void
     private var parts = [Part]()
     /// Where the part of each index of the vendor's is.
@@ -33,8 +34,12 @@ extension AnthropicModel {
     private var isUsageReported = false
     private var progress = ModelProgress.open
 
-    init(model: ModelName, hiding key: ModelKey?, onText: @escaping @Sendable (String) -> Void) {
+    init(
+      model: ModelName, after messages: [ModelMessage], hiding key: ModelKey?,
+      onText: @escaping @Sendable (String) -> Void
+    ) {
       self.model = model
+      self.ids = CallIDs(after: messages)
       self.key = key
       self.onText = onText
     }
@@ -78,7 +83,13 @@ extension AnthropicModel {
       guard progress != .open else {
         throw SimplonError(.modelUnavailable, "the model's answer broke off", retry: .backoff).broken(billed)
       }
-      let turn = ModelTurn(model: model, blocks: parts.compactMap(Self.block))
+      var ids = ids
+      let blocks = parts.enumerated().compactMap { place, part -> ModelTurn.Block? in
+        let block = Self.block(part)
+        guard case .call(let call) = block else { return block }
+        return .call(ModelTurn.Call(id: ids.id(call.id, at: place), name: call.name, input: call.input))
+      }
+      let turn = ModelTurn(model: model, blocks: blocks)
       return ModelReply(
         turn: turn, stop: stop(hasCalls: !turn.calls.isEmpty), usage: billed ?? TokenUsage(), requestID: requestID,
         isUsageReported: isUsageReported)
@@ -93,15 +104,13 @@ extension AnthropicModel {
     }
 
     private mutating func begin(_ index: Int?, _ start: [String: JSON]?) throws(SimplonError) {
-      guard let index, var start, let type = start["type"]?.string, places[index] == nil else {
+      guard let index, let start, let type = start["type"]?.string, places[index] == nil else {
         throw Self.unreadable("a block begins without its place or its type")
       }
       if type == "tool_use" {
         guard let id = start["id"]?.string, !id.isEmpty, start["name"]?.string != nil else {
           throw Self.unreadable("a call has no id or no name")
         }
-        // Some gateways give two calls one id, which the vendor itself then refuses to read.
-        if parts.contains(where: { $0.start["id"]?.string == id }) { start["id"] = .string("\(id)_\(parts.count)") }
       }
       guard parts.count < Self.mostParts else { throw Self.unreadable("it has more than \(Self.mostParts) blocks") }
       places[index] = parts.count

@@ -38,7 +38,7 @@ package struct AnthropicModel: Model {
   package func reply(
     to request: ModelRequest, onText: @escaping @Sendable (String) -> Void
   ) async throws(SimplonError) -> ModelReply {
-    var reading = Reading(model: name, hiding: configuration.key, onText: onText)
+    var reading = Reading(model: name, after: request.messages, hiding: configuration.key, onText: onText)
     let answer: ModelAnswer
     do throws(SimplonError) {
       answer = try await transport.post(

@@ -19,9 +19,7 @@ extension ChatCompletionsModel {
     private let model: ModelName
     private let key: ModelKey?
     private let onText: @Sendable (String) -> Void
-    /// How many turns of a model came before, and the ids of their calls.
-    private let turns: Int
-    private let idsBefore: Set<String>
+    private let ids: CallIDs
     private var text = ""
     private var refusal = ""
     private var calls = [Call]()
@@ -34,12 +32,8 @@ extension ChatCompletionsModel {
       model: ModelName, after messages: [ModelMessage], hiding key: ModelKey?,
       onText: @escaping @Sendable (String) -> Void
     ) {
-      let turns = messages.compactMap { message -> ModelTurn? in
-        if case .assistant(let turn) = message { turn } else { nil }
-      }
       self.model = model
-      self.turns = turns.count
-      self.idsBefore = Set(turns.flatMap(\.calls).map(\.id))
+      self.ids = CallIDs(after: messages)
       self.key = key
       self.onText = onText
     }
@@ -63,19 +57,16 @@ extension ChatCompletionsModel {
 
     /// The whole reply.
     ///
-    /// A call that came without an id, or with one that the transcript has already, gets one by its position.
     /// - Throws: `model.unavailable` when the stream has ended before it.
     func reply(requestID: String?) throws(SimplonError) -> ModelReply {
       guard progress != .open else {
         throw SimplonError(.modelUnavailable, "the model's answer broke off", retry: .backoff).broken(billed)
       }
       var blocks = [text, refusal].filter { !$0.isEmpty }.map(ModelTurn.Block.text)
-      var ids = idsBefore
-      for (position, call) in calls.enumerated() {
-        var id = call.id
-        if id.isEmpty || ids.contains(id) { id = "call_\(turns)_\(position)" }
-        while !ids.insert(id).inserted { id += "_" }
-        blocks.append(.call(ModelTurn.Call(id: id, name: call.name, input: ModelTurn.Call.input(call.arguments))))
+      var ids = ids
+      for (place, call) in calls.enumerated() {
+        let input = ModelTurn.Call.input(call.arguments)
+        blocks.append(.call(ModelTurn.Call(id: ids.id(call.id, at: place), name: call.name, input: input)))
       }
       return ModelReply(
         turn: ModelTurn(model: model, blocks: blocks), stop: stop, usage: usage, requestID: requestID,

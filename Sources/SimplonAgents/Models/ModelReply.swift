@@ -76,6 +76,9 @@ package struct ModelReply: Sendable, Hashable {
   /// The vendor's id of the request, for its support.
   package let requestID: String?
 
+  /// Whether there is not a word and not a call, and no other reason for that.
+  var isEmpty: Bool { turn.text.isBlank && turn.calls.isEmpty && [.ended, .calls, .maximumTokens].contains(stop) }
+
   /// Makes a reply.
   package init(turn: ModelTurn, stop: Stop, usage: TokenUsage, requestID: String?, isUsageReported: Bool = true) {
     self.turn = turn

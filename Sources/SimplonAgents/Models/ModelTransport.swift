@@ -36,7 +36,9 @@ package struct ModelTransport: Service {
   /// Bytes of an error's body that are read.
   private static let largestRefusal = 64 << 10
   /// Bytes of a stream, after which it cannot be a reply.
-  private static let largestStream = 64 << 20
+  private static let largestStream = 16 << 20
+  /// Bytes of one event.
+  private static let largestEvent = 2 << 20
   /// How long the end of a body is waited for when the reply is whole.
   private static let patience = TimeAmount.seconds(1)
 
@@ -111,8 +113,8 @@ package struct ModelTransport: Service {
       do throws(SimplonError) {
         try await Self.read(response.body, of: answer, until: deadline, take)
       } catch {
-        // What answers with a page is no model.
-        throw Self.isStream(answer) ? error.broken() : error
+        // What answers with a page is no model; one that was asked for a stream and sends something else may be.
+        throw answer.headers["content-type"]?.lowercased().hasPrefix("text/html") == true ? error : error.broken()
       }
     } else {
       answer.body = try await Self.beginning(of: response.body, until: deadline)
@@ -194,7 +196,7 @@ package struct ModelTransport: Service {
     _ body: HTTPClientResponse.Body, of answer: ModelAnswer, until deadline: NIODeadline,
     _ take: (StreamedEvent) throws(SimplonError) -> ModelProgress
   ) async throws(SimplonError) {
-    var parser = EventStreamParser(code: .modelProtocol)
+    var parser = EventStreamParser(limit: largestEvent, code: .modelProtocol)
     var progress = ModelProgress.open
     var end = deadline
     var bytes = 0

@@ -61,7 +61,8 @@ struct VendorError: Sendable, Hashable {
   }
 
   private static func retry(_ code: SimplonError.Code, _ headers: [String: String]) -> SimplonError.Retry {
-    guard code != .modelSpendLimit else { return .never }
+    // No time mends these, whatever the headers say.
+    guard ![.modelSpendLimit, .modelContextFull, .modelRefused].contains(code) else { return .never }
     let again = wait(headers).map(SimplonError.Retry.after) ?? .backoff
     switch headers["x-should-retry"]?.lowercased() {
     case "true": return again

@@ -32,6 +32,18 @@ struct ExactNumber: Comparable {
   /// Whether nothing stands behind the decimal point.
   var isInteger: Bool { digits.count <= max(exponent, 0) }
 
+  /// The number without an exponent and without needless zeros, such as `1000` or `-0.25`; nil when that is long.
+  var plain: String? {
+    guard (-40...40).contains(exponent) else { return nil }
+    let padded =
+      Array(repeating: UInt8(ascii: "0"), count: max(0, 1 - exponent)) + digits
+      + Array(repeating: UInt8(ascii: "0"), count: max(0, exponent - digits.count))
+    let place = max(exponent, 1)
+    let fraction = padded.dropFirst(place)
+    let text = String(decoding: padded.prefix(place), as: UTF8.self)
+    return (isNegative ? "-" : "") + text + (fraction.isEmpty ? "" : "." + String(decoding: fraction, as: UTF8.self))
+  }
+
   static func < (one: ExactNumber, other: ExactNumber) -> Bool {
     if one.isNegative != other.isNegative { return one.isNegative }
     return one.isNegative ? other.isSmaller(than: one) : one.isSmaller(than: other)

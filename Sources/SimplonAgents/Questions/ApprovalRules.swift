@@ -44,6 +44,7 @@ extension ApprovalRules.Rule {
     let fallback = declaration.inputSchema["properties"]?[first]?["default"]
     let value = argument.dropFirst().reduce(input[first] ?? fallback) { $0?[$1] }
     var spellings = value.flatMap { $0.isNull ? nil : [$0.string ?? $0.text] } ?? []
+    spellings += value.flatMap(ExactNumber.init)?.plain.map { [$0] } ?? []
     // However an address is written, it is judged by where it leads.
     if declaration.name == HTTPTool.declaration.name, ["url", "path"].contains(argument.joined(separator: ".")) {
       spellings += HTTPTool.spellings(of: first, in: input)

@@ -13,15 +13,17 @@ struct ResponseStore: Sendable {
   }
 
   /// The tool and the input of a step of the current attempt; nil when the caller has none of that name.
-  func step(_ step: String, of run: UUID, as caller: Principal) async throws -> (tool: String, input: JSON?)? {
+  func step(_ step: String, of run: UUID, as caller: Principal) async throws -> (
+    tool: String, input: JSON?, isWaiting: Bool
+  )? {
     let rows = try await callers.query(
       """
-      select s.tool, s.input from agent_runs r join agent_steps s on s.run_id = r.id and s.attempt = r.attempt
+      select s.tool, s.input, s.status = 'waiting' from agent_runs r join agent_steps s on s.run_id = r.id and s.attempt = r.attempt
       where r.id = \(run) and s.step_id = \(step)
       """, as: session(caller))
     guard let row = rows.first else { return nil }
-    let (tool, input) = try row.decode(String.self, JSON?.self)
-    return (tool, input)
+    let (tool, input, isWaiting) = try row.decode(String.self, JSON?.self, Bool.self)
+    return (tool, input, isWaiting)
   }
 
   /// Writes the response down; gives the run's status.

@@ -11,9 +11,10 @@ extension Runs {
   package func respond(_ response: RunResponse, to run: UUID, as caller: Principal) async throws -> String {
     try signedIn(caller)
     if let answer = response.answer,
-      let asked = try await responses.step(response.stepID, of: run, as: caller), asked.tool == AskTool.declaration.name
+      let asked = try await responses.step(response.stepID, of: run, as: caller),
+      asked.tool == AskTool.declaration.name, asked.isWaiting
     {
-      // What is asked does not change as long as it is open; whether it is, the database says.
+      // What is asked does not change as long as it is open; whether it still is, the database says.
       try AskTool.check(answer, to: asked.input ?? [:])
     }
     let status = try await responses.respond(response.json, to: response.stepID, of: run, as: caller)

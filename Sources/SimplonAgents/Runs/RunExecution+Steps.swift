@@ -19,10 +19,12 @@ extension RunExecution {
       if let request = start.request {
         let reply = try await ask(request, in: step.id, calls, journal)
         let isSummary = start.input["for"] != nil
-        if reply.turn.text.isBlank,
-          isSummary ? reply.stop != .refused : reply.stop == .ended && reply.turn.calls.isEmpty
-        {
-          throw SimplonError(.modelProtocol, "the model has said nothing", retry: .backoff)
+        if isSummary ? reply.turn.text.isBlank && reply.stop != .refused : reply.isEmpty {
+          throw SimplonError(
+            .modelProtocol, "the model has said nothing",
+            hint: reply.stop == .maximumTokens
+              ? "The reply was cut before its first word: it may think too long." : nil,
+            retry: .backoff)
         }
         // Not a word of the transcript, so that a resume can ask again.
         let error =

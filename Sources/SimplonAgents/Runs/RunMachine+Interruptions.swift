@@ -45,8 +45,11 @@ extension RunMachine {
   }
 
   private func delay(after error: SimplonError, attempt: Int, jitter: Double) -> Duration {
-    // Not all at one moment.
-    if case .after(let wait) = error.retry { return wait + min(wait, .seconds(10)) * jitter }
+    if case .after(let wait) = error.retry {
+      // Not all at one moment; and a server that always says "in a moment" is asked more and more seldom.
+      let least = Backoff(base: .milliseconds(100), cap: .seconds(5)).delay(attempt: attempt, jitter: jitter)
+      return max(least, wait + min(wait, .seconds(10)) * jitter)
+    }
     let base: Duration =
       switch error.code {
       case .runStale, .runInterrupted: .milliseconds(200)

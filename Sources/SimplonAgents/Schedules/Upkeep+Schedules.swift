@@ -33,9 +33,12 @@ extension Upkeep {
   }
 
   private func fire(_ row: PostgresRow) async throws -> Bool {
-    let (schedule, owner, due, given, schema) = try row.decode(
-      UUID.self, UUID?.self, PostgresTimestamp.self, JSON.self, JSON?.self)
+    let (schedule, owner, due, text, schemaText) = try row.decode(
+      UUID.self, UUID?.self, PostgresTimestamp.self, PostgresJSONText.self, PostgresJSONText?.self)
     do {
+      // What cannot be read here, such as a number of two thousand digits, is that schedule's alone.
+      let given = try JSON(parsing: text.text)
+      let schema = try schemaText.map { text throws(SimplonError) in try JSON(parsing: text.text) }
       let inputs = try schema.map { schema throws(SimplonError) in try fillInputs(given, by: schema) } ?? given
       return try await intake.admit(owner, isQueued: { (isMade: Bool) in isMade }) {
         let rows = try await client.query(

@@ -164,11 +164,12 @@ struct Supervisor: RunProgress {
     }
   }
 
-  private mutating func hear(_ turn: ModelTurn, _ stop: ModelReply.Stop) {
+  /// Takes in a turn; one of the transcript with what its calls became then.
+  private mutating func hear(_ turn: ModelTurn, _ stop: ModelReply.Stop, shown: [JSON]? = nil) {
     transcript.append(.assistant(turn))
     guard turn.calls.isEmpty else {
       said = ""
-      return begin(turn)
+      return begin(turn, isCut: stop == .maximumTokens, shown: shown)
     }
     wantsPlan = 0
     said += turn.text
@@ -216,14 +217,15 @@ struct Supervisor: RunProgress {
       guard let raw = message.raw, let stop = message.content["stop"]?.string.flatMap(ModelReply.Stop.init) else {
         throw SimplonError(.databaseDecoding, "a message of the transcript has no turn of a model")
       }
-      hear(try ModelTurn(bytes: raw), stop)
+      hear(try ModelTurn(bytes: raw), stop, shown: message.content["calls"]?.array ?? [])
     }
   }
 
   /// Counts the questions up to the one that gave the message; those in between failed.
   private mutating func question(_ message: RunMessage) {
     let last = message.content["step"]?.integer ?? questions + 1
-    while questions < min(last, limits.questions) {
+    // It may have put more of them than it may put by now.
+    while questions < min(last, Limits().questions) {
       register(Self.question(questionID))
       results[questionID] = nil
       questions += 1
@@ -232,11 +234,19 @@ struct Supervisor: RunProgress {
 
   // MARK: Calls
 
-  private mutating func begin(_ turn: ModelTurn) {
+  private mutating func begin(_ turn: ModelTurn, isCut: Bool, shown: [JSON]?) {
     var new = Round(of: turn, after: order.count)
     for (index, call) in turn.calls.enumerated() {
+      // What was refused once stays so, whatever the limits are by now: the model knows it, and nothing came of it.
+      let refused = shown.flatMap { $0.indices.contains(index) ? $0[index]["refused"]?.string : nil }
       do throws(SimplonError) {
-        new.slots.append(try slot(call, index + 1, &new))
+        guard refused == nil else {
+          if call.name == PlanCall.name { wantsPlan -= 1 }
+          new.slots.append(.answered(ToolCallResult(callID: call.id, text: refused ?? "", isError: true)))
+          continue
+        }
+        if shown == nil { try check(call, isCut: isCut) }
+        new.slots.append(try slot(call, index + 1, &new, isNew: shown == nil))
       } catch {
         if call.name == PlanCall.name { wantsPlan -= 1 }
         new.slots.append(.answered(ToolCallResult(callID: call.id, error)))
@@ -245,16 +255,24 @@ struct Supervisor: RunProgress {
     round = new
   }
 
-  private mutating func slot(_ call: ModelTurn.Call, _ number: Int, _ round: inout Round) throws(SimplonError)
-    -> Round.Slot
-  {
+  /// Whether the run may still do what is called for, and whether that can be read.
+  private func check(_ call: ModelTurn.Call, isCut: Bool) throws(SimplonError) {
     guard questions < limits.questions, order.count + 1 < limits.steps else {
       throw SimplonError(.runLimit, "the run may do nothing more", hint: "Answer with what there is.")
     }
-    guard let input = call.input else {
-      throw SimplonError(.toolInput, "the input of the call is no JSON object")
-    }
-    if call.name == PlanCall.name { return try plan(call, input, &round) }
+    guard call.input == nil else { return }
+    throw isCut
+      ? SimplonError(
+        .toolInput, "the call was cut off: a reply has at most \(limits.outputTokens) tokens",
+        hint: "Do it in smaller parts.")
+      : SimplonError(.toolInput, "the input of the call is no JSON object")
+  }
+
+  private mutating func slot(
+    _ call: ModelTurn.Call, _ number: Int, _ round: inout Round, isNew: Bool
+  ) throws(SimplonError) -> Round.Slot {
+    let input = call.input ?? [:]
+    if call.name == PlanCall.name { return try plan(call, input, &round, isNew: isNew) }
     guard let declaration = catalog.all.first(where: { ModelTurn.wireName($0.name) == call.name }) else {
       throw SimplonError(
         .planUnknownTool, "there is no tool \"\(call.name.prefix(64))\"",
@@ -271,9 +289,9 @@ struct Supervisor: RunProgress {
     return .step(step)
   }
 
-  private mutating func plan(_ call: ModelTurn.Call, _ input: JSON, _ round: inout Round) throws(SimplonError)
-    -> Round.Slot
-  {
+  private mutating func plan(
+    _ call: ModelTurn.Call, _ input: JSON, _ round: inout Round, isNew: Bool
+  ) throws(SimplonError) -> Round.Slot {
     guard round.plan == nil else { throw SimplonError(.planInvalid, "one plan at a time") }
     switch try PlanCall.read(input, tools: catalog) {
     case .answer(let text):
@@ -285,7 +303,7 @@ struct Supervisor: RunProgress {
       wantsPlan = 0
       return .answered(ToolCallResult(callID: call.id, text: #"{"steps":{}}"#, isError: false))
     case .plan(let plan):
-      guard order.count + plan.steps.count < limits.steps else {
+      guard !isNew || order.count + plan.steps.count < limits.steps else {
         throw SimplonError(.runLimit, "the run would have more than \(limits.steps) steps")
       }
       wantsPlan = 0

@@ -24,6 +24,8 @@ package struct InputSchema: Sendable {
   /// What this reader does not know in the schema, each with its place; empty in a sound declaration.
   package var faults: [String] { Self.faults(json, "schema") }
 
+  /// Names of a `required` and values of an `enum`: each value is held against all of them.
+  private static let mostWords = 250
   private static let annotations: Set<String> = ["title", "description", "default", "examples"]
   private static let types: Set<String> = ["null", "boolean", "integer", "number", "string", "array", "object"]
 
@@ -35,7 +37,9 @@ package struct InputSchema: Sendable {
       switch keyword {
       case "type":
         let names = value.array?.map(\.string) ?? [value.string]
-        if names.isEmpty || names.contains(where: { !types.contains($0 ?? "") }) { found.append("\(here) is no type") }
+        if names.isEmpty || names.count > types.count || names.contains(where: { !types.contains($0 ?? "") }) {
+          found.append("\(here) is no type")
+        }
       case "properties":
         guard let properties = value.object else { found.append("\(here) is no object"); continue }
         for (name, inner) in properties.sorted(by: { $0.key < $1.key }) { found += faults(inner, "\(here).\(name)") }
@@ -44,8 +48,14 @@ package struct InputSchema: Sendable {
       case "items": found += faults(value, here)
       case "required":
         if value.array?.allSatisfy({ $0.string != nil }) != true { found.append("\(here) is no list of names") }
+        if value.array.map({ $0.count > mostWords }) == true {
+          found.append("\(here) has more than \(mostWords) names")
+        }
       case "enum":
         if value.array?.isEmpty != false { found.append("\(here) is no list of values") }
+        if value.array.map({ $0.count > mostWords }) == true {
+          found.append("\(here) has more than \(mostWords) values")
+        }
       case "minimum", "maximum":
         if ExactNumber(value) == nil { found.append("\(here) is no number") }
       case "minLength", "maxLength":

@@ -13,7 +13,9 @@ struct SQLTool: Sendable {
           "connector": ["type": "string", "minLength": 1, "description": "a connector's name, taken as written"],
           "query": ["type": "string", "minLength": 1, "description": "one statement, taken as written, with $1, $2 …"],
           "parameters": ["type": "array", "description": "the values of $1, $2 …; arrays and objects as JSON"],
-          "write": ["type": "boolean", "description": "whether it changes data; without, it can only read"],
+          "write": [
+            "type": "boolean", "default": false, "description": "whether it changes data; without, it can only read",
+          ],
           "max_rows": ["type": "integer", "minimum": 1, "maximum": 10_000],
         ],
       ],
@@ -35,13 +37,21 @@ struct SQLTool: Sendable {
   ///   may or may not have been committed; `CancellationError`.
   func run(_ call: ToolCall) async throws -> ToolResult {
     let name = call.input["connector"]?.string ?? ""
-    let (connector, client) = try connectors.postgres(name, for: call.userID, among: call.connectors)
+    let (connector, client, room) = try connectors.postgres(name, for: call.userID, among: call.connectors)
     let isWrite = call.input["write"]?.bool == true
     guard !isWrite || !connector.isReadOnly else {
       throw SimplonError(
         .toolConnector, "the connector \"\(name)\" is for reading only",
         hint: "The operator says `read_only: false` in SIMPLON_CONNECTORS.")
     }
+    return try await room.withRoom(for: call.userID) {
+      try await run(call, isWrite: isWrite, on: connector, client)
+    }
+  }
+
+  private func run(
+    _ call: ToolCall, isWrite: Bool, on connector: PostgresConnector, _ client: PostgresClient
+  ) async throws -> ToolResult {
     guard call.lease.isValid else { throw SimplonError(.runStale, "the lease ran out before the statement was sent") }
     let query = SQLQuery(call.input, rowLimit: connector.rowLimit)
     let limit = PostgresSession(statementTimeout: min(connector.statementTimeout, call.timeout))
@@ -77,6 +87,8 @@ struct SQLTool: Sendable {
     if error.sqlState == "25006" {
       return failed("the statement changes data, and reads only here", hint: "say `write: true`")
     }
+    // Our own functions say more with errors of their own; a connector's have no say in that.
+    if error.isRaised { return failed("the statement raises an error of the class SIM, which is ours") }
     switch error.code {
     case .databaseOutcomeUnknown where isWrite:
       return SimplonError(

@@ -29,8 +29,13 @@ private struct JSONParser {
   let bytes: [UInt8]
   let depth: Int
   let replaces: Bool
+  /// Digits for which exponents may stand in a short document; in a long one it is four times its length more.
+  static let allowance = 1 << 20
+
   var at = 0
   var level = 0
+  /// Digits for which exponents stand so far: a text of 4 MiB could become half a gigabyte in the database.
+  var expanded = 0
 
   init(bytes: [UInt8], depth: Int, replaces: Bool) {
     self.bytes = bytes
@@ -127,6 +132,10 @@ private struct JSONParser {
       guard digits() > 0 else { throw wrong("a digit is expected") }
       // "0." may come before the digits.
       shift = 2 + min(Int(String(decoding: bytes[first..<at], as: UTF8.self)) ?? 1000, 1000)
+      expanded += shift
+      guard expanded <= 4 * bytes.count + Self.allowance else {
+        throw wrong("the digits for which its exponents stand are too many")
+      }
     }
     guard at - start <= 1000, mantissa + shift <= 1000 else { throw wrong("a number has more than 1000 digits") }
     return .number(String(decoding: bytes[start..<at], as: UTF8.self))

@@ -80,7 +80,7 @@ extension Route {
               summary: "the last message that it keeps, instead of a step"),
             Field(name: "message", kind: .text(maximum: 1 << 20), summary: "what it is told there"),
             Field(name: "model", kind: .text(maximum: 263), summary: "the model that it asks from there on"),
-            Field(name: "output", kind: .any, summary: "what the step gives, instead of doing it again"),
+            Field(name: "output", kind: .any, summary: "what the step gives, instead of doing it again; 1 MiB"),
             Field(name: "prompt", kind: .text(maximum: 1 << 20), summary: "another prompt; then nothing else is kept"),
           ]),
         Shape(

@@ -104,9 +104,14 @@ struct Stack {
         services.append(
           Evaluator(engine: engine, configuration: configuration, transport: transport, logger: logger))
       }
+      // A search may take seconds, and is in nobody's way but other searches'.
+      var searching = settings.callers
+      searching.sharedConnections = 2
+      let searches = PostgresClient(configuration: searching, logger: logger)
+      services.append(searches)
       let tools = ToolBox(
         sandbox: sandbox, blobs: blobs, connectors: connectors, egress: settings.egress, approvals: settings.approvals,
-        memory: MemoryStore(callers: callers, engine: engine, embeddings: embeddings), logger: logger)
+        memory: MemoryStore(callers: searches, engine: engine, embeddings: embeddings), logger: logger)
       doors.append(
         Worker(
           configuration: settings.worker, engine: engine, tools: tools, models: settings.models.router(transport),

@@ -34,8 +34,10 @@ struct AnthropicReadingTests {
   ]
 
   /// Feeds events; each is named as its data is.
-  private func read(_ events: [String], named: Bool = true, heard: Heard = Heard()) throws -> ModelReply {
-    var reading = AnthropicModel.Reading(model: Self.model, hiding: nil) { heard.add($0) }
+  private func read(
+    _ events: [String], named: Bool = true, after messages: [ModelMessage] = [], heard: Heard = Heard()
+  ) throws -> ModelReply {
+    var reading = AnthropicModel.Reading(model: Self.model, after: messages, hiding: nil) { heard.add($0) }
     for event in events {
       let kind = try JSON(parsing: event)["type"]?.string ?? ""
       _ = try reading.take(StreamedEvent(kind: named ? kind : "message", data: event))
@@ -50,6 +52,16 @@ struct AnthropicReadingTests {
         + deltas.map { #"{"type":"content_block_delta","index":0,"delta":\#($0)}"# }
         + [#"{"type":"content_block_stop","index":0}"#, #"{"type":"message_stop"}"#]
     ).turn.blocks
+  }
+
+  @Test func `a call gets an id that no other call of the transcript has`() throws {
+    let before = ModelTurn(
+      model: Self.model, blocks: [.call(ModelTurn.Call(id: "a", name: "echo", input: [:]))])
+    let starts = ["a", "b", "b", "call_1_0"].enumerated().map { index, id in
+      #"{"type":"content_block_start","index":\#(index),"content_block":{"type":"tool_use","id":"\#(id)","name":"echo","input":{}}}"#
+    }
+    let reply = try read(starts + [#"{"type":"message_stop"}"#], after: [.user("x"), .assistant(before)])
+    #expect(reply.turn.calls.map(\.id) == ["call_1_0", "b", "call_1_2", "call_1_3"])
   }
 
   @Test(arguments: [true, false])
@@ -146,7 +158,7 @@ struct AnthropicReadingTests {
   }
 
   @Test func `what is no JSON is an error, unless nobody would have read it`() throws {
-    var reading = AnthropicModel.Reading(model: Self.model, hiding: nil) { _ in }
+    var reading = AnthropicModel.Reading(model: Self.model, after: [], hiding: nil) { _ in }
     for kind in ["ping", "novelty_noted", "content_block_stop"] {
       let progress = try reading.take(StreamedEvent(kind: kind, data: "{garbage"))
       #expect(progress == .open)

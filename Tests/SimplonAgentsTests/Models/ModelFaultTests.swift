@@ -108,6 +108,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [("application/json", #"{"choices": []}"#, true), ("text/html", "<p>Welcome</p>", false)])
+  func `what answers with something else than a stream may be a model, but for a page`(
+    _ type: String, _ body: String, _ isModel: Bool
+  ) async throws {
+    let server = CannedServer([CannedServer.answer("200 OK", "Content-Type: \(type)", body: body)])
+    try await ModelTransport.with { transport in
+      let configuration = ChatCompletionsModel.Configuration(url: server.url("127.0.0.1", "/v1"), key: nil)
+      let model = ChatCompletionsModel("gpt-test", configuration: configuration, transport: transport)
+      let error = await #expect(throws: SimplonError.self) { try await model.reply(to: .asking()) { _ in } }
+      #expect(error?.code == .modelProtocol && (error?.cause is BrokenReply) == isModel)
+    }
+  }
+
   @Test(arguments: ["HTTP/1.1 200 OK\r\nContent-Ty", "SSH-2.0-OpenSSH_9.2\r\n\r\n"])
   func `a request that is answered with no HTTP may be on the bill`(_ answer: String) async throws {
     let server = CannedServer([answer])

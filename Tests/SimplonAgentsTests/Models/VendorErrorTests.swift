@@ -72,6 +72,13 @@ struct VendorErrorTests {
     #expect(error.details?["reason"]?.string == reason)
   }
 
+  @Test func `a transcript that is too long stays so, whatever the headers say`() {
+    for table in Table.allCases {
+      let error = error(table, 413, "", headers: ["x-should-retry": "true", "retry-after": "1"])
+      #expect(error.code == .modelContextFull && error.retry == .never)
+    }
+  }
+
   @Test func `a transcript that is too long is told from other mistakes`() {
     let body = #"{"error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}"#
     #expect(error(.anthropic, 400, body).code == .modelContextFull)

@@ -9,7 +9,9 @@ struct ApprovalRulesTests {
      {"connector": "crm"}, {"tool": "sql", "argument": "query", "matches": "*delete*from*"},
      {"tool": "noop", "argument": "order.amount"}, {"tool": "noop", "argument": "n", "matches": "1*|-*"},
      {"tool": "http", "argument": "url", "matches": "https://bank.test/transfer*|*/purge|*action=drop*"},
-     {"tool": "http", "argument": "path", "matches": "/admin/x|*to=a@b*"}]
+     {"tool": "http", "argument": "path", "matches": "/admin/x|*to=a@b*"},
+     {"tool": "noop", "argument": "cost", "matches": "1000|-0.25"},
+     {"connector": "readers", "argument": "write", "matches": "false"}]
     """
 
   @Test(
@@ -24,6 +26,10 @@ struct ApprovalRulesTests {
       ("noop", ["order": ["amount": 5]], true), ("noop", ["order": ["amount": nil]], false),
       ("noop", ["order": "amount"], false), ("noop", ["n": 12], true), ("noop", ["n": 21], false),
       ("noop", ["n": .number("-3")], true),
+      ("noop", ["cost": .number("1e3")], true), ("noop", ["cost": .number("1000.0")], true),
+      ("noop", ["cost": .number("-2.5e-1")], true), ("noop", ["cost": .number("1e4")], false),
+      ("sql", ["connector": "readers", "query": "x"], true),
+      ("sql", ["connector": "readers", "query": "x", "write": true], false),
       ("http", ["url": "https://bank.test/x"], false), ("http", ["url": "HTTPS://BANK.test:443/%74ransfer"], true),
       ("http", ["url": "https://bank.test/x/%2e%2E/./transfer/1"], true),
       ("http", ["url": "https://bank.test//transfer"], true),

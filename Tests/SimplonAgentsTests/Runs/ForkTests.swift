@@ -111,6 +111,7 @@ struct ForkTests {
       let run = try await engine.create(plan, start: false)
       let refusals: [(JSON, Principal, SimplonError.Code)] = [
         ([:], Engine.bob, .runNotFound), (["step_id": "z"], Engine.alice, .requestInvalid),
+        (["step_id": "a", "output": .string(String(repeating: "x", count: 1 << 20))], Engine.alice, .requestInvalid),
         (["step_id": "a", "output": 1], Engine.alice, .runState), (["output": 1], Engine.alice, .requestInvalid),
         (["message": "x"], Engine.alice, .requestInvalid), (["prompt": "x"], Engine.alice, .requestInvalid),
         (["step_id": "a", "at_message": 1], Engine.alice, .requestInvalid),

@@ -197,6 +197,22 @@ struct RunMachineTests {
     #expect(machine.turn(after: [done("a", error: fault)]).rows.map(\.failures) == [1])
   }
 
+  @Test func `a server that always says "in a moment" is asked more and more seldom`() throws {
+    var machine = try machine([["id": "a", "tool": "noop"]])
+    _ = machine.turn()
+    let soon = SimplonError(.modelRateLimited, "not so fast", retry: .after(.milliseconds(1)))
+    var delays = [Duration]()
+    for _ in 0..<8 {
+      delays += machine.turn(after: [interrupted("a", by: soon)]).rows.compactMap(\.retryIn)
+      _ = machine.turn(after: [.waitOver(stepID: "a")])
+    }
+    #expect(delays.count == 8 && delays == delays.sorted() && delays.first ?? .zero >= .milliseconds(50))
+    #expect(delays.last ?? .zero >= .seconds(2))
+    let later = SimplonError(.modelRateLimited, "not so fast", retry: .after(.seconds(30)))
+    let turn = machine.turn(after: [interrupted("a", by: later)])
+    #expect(turn.rows.compactMap(\.retryIn).allSatisfy { $0 >= .seconds(30) }, "what the vendor says is the least")
+  }
+
   @Test func `a step that was interrupted while the worker drains is the next holder's`() throws {
     var machine = try machine([["id": "a", "tool": "noop"]])
     _ = machine.turn()

@@ -186,6 +186,24 @@ import Testing
     }
   }
 
+  @Test func `one that cannot be read is told of it, and the others have their turn`() async throws {
+    try await Engine.with { engine in
+      try await save(engine)
+      try await save(engine, as: Engine.bob)
+      try await makeDue(engine)
+      let person = try #require(Engine.alice.subject).uuidString
+      try await engine.database.execute(
+        """
+        update agent_schedules set run = run || '{"inputs": {"n": 1e2000}}', next_due = next_due - interval '1 second'
+        where user_id = '\(person)'
+        """)
+      #expect(try await engine.upkeep().fireSchedules() == 1)
+      let told = try await engine.database.execute(
+        "select bool_and(next_due > now()) || ' ' || string_agg(last_error ->> 'code', '') from agent_schedules")
+      #expect(told == ["true request.invalid"])
+    }
+  }
+
   @Test func `what may go better later is tried again, and the others have their turn`() async throws {
     try await Engine.with { engine in
       try await save(engine)

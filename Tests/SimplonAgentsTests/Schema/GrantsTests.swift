@@ -308,6 +308,14 @@ struct GrantsTests {
       await refused("SIM05", "metadata") {
         try await database.execute("insert into agent_runs (prompt, metadata) values ('x', '[]')")
       }
+      for names in ["tools", "connectors"] {
+        await refused("SIM05", names) {
+          try await database.execute(
+            "select simplon.create_run('{\"prompt\": \"x\", \"\(names)\": [null]}', null, null)")
+        }
+      }
+      try await database.execute("select simplon.create_run('{\"prompt\": \"low\", \"priority\": -30000}', null, null)")
+      #expect(try await database.execute("select priority from agent_runs where prompt = 'low'") == ["-100"])
     }
   }
 

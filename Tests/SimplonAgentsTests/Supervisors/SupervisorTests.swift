@@ -307,6 +307,46 @@ struct SupervisorTests {
     #expect(written.rows["s1"] == nil)
   }
 
+  @Test func `what a limit refused stays refused when the limit is raised, and the run goes on`() throws {
+    var limits = Supervisor.Limits()
+    limits.steps = 3
+    let three: JSON = .array((1...3).map { ["id": .string("s\($0)"), "tool": "noop", "with": [:]] })
+    let calls = ["c", "d"].map { reply([call($0, "noop", [:])]) }
+    let written = try play([reply([plan(three)])] + calls, limits: limits)
+    guard case .failed(let error) = written.outcome else {
+      Issue.record("it must fail")
+      return
+    }
+    #expect(error["code"] == "run.limit")
+    for questions in [200, 1] {
+      limits.steps = 100
+      limits.questions = questions
+      var machine = try written.machine(limits)
+      let turn = machine.turn()
+      guard questions > 1 else {
+        #expect(turn.outcome != nil && turn.starts.isEmpty, "one that may ask less than it has asked is over")
+        continue
+      }
+      #expect(turn.outcome == nil)
+      let request = try #require(turn.starts.first?.request)
+      let results = request.messages.compactMap { if case .results(let results) = $0 { results } else { nil } }
+      #expect(results.first?.first?.text.contains("more than 3 steps") == true)
+    }
+  }
+
+  @Test func `a call that was cut off is told so`() throws {
+    var requests = [ModelRequest]()
+    _ = try play([
+      reply([call("c", "noop", nil)], .maximumTokens), reply([call("c", "noop", nil)]), reply([.text("x")]),
+    ]) {
+      requests += $0.starts.compactMap(\.request)
+    }
+    let texts = requests.last?.messages.compactMap { message -> String? in
+      if case .results(let results) = message { results.first?.text } else { nil }
+    }
+    #expect(texts?.first?.contains("was cut off") == true && texts?.last?.contains("no JSON object") == true)
+  }
+
   @Test func `at its last question it can only answer, and one more there is not`() throws {
     var limits = Supervisor.Limits()
     limits.questions = 2

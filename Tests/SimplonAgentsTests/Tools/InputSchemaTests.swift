@@ -75,6 +75,9 @@ import Testing
       (["additionalProperties": 1], "schema.additionalProperties is no object"),
       (["required": ["a", 1]], "schema.required is no list of names"),
       (["enum": []], "schema.enum is no list of values"),
+      (["enum": .array(Array(repeating: 1, count: 251))], "schema.enum has more than 250 values"),
+      (["required": .array(Array(repeating: "a", count: 251))], "schema.required has more than 250 names"),
+      (["type": .array(Array(repeating: "null", count: 8))], "schema.type is no type"),
       (["minimum": "1"], "schema.minimum is no number"), (["maxLength": -1], "schema.maxLength is no length"),
       (1, "schema is no object"),
     ] as [(JSON, String)])

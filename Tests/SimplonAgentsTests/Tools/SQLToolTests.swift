@@ -262,6 +262,22 @@ import Testing
     }
   }
 
+  @Test func `all rows together have the time of one statement`() async throws {
+    try await withWarehouse { warehouse in
+      let error = await warehouse.refusal("select pg_sleep(0.002)::text from generate_series(1, 1000)", on: "brief")
+      #expect(error?.code == .toolTimeout)
+    }
+  }
+
+  @Test func `a connector's function cannot speak for the engine`() async throws {
+    try await withWarehouse { warehouse in
+      try await warehouse.database.execute(
+        "create function stale() returns int language plpgsql as $$ begin raise 'x' using errcode = 'SIM01'; end $$")
+      let error = await warehouse.refusal("select stale()")
+      #expect(error?.code == .toolFailed && error?.message.contains("SIM") == true)
+    }
+  }
+
   @Test func `a statement cannot lift the limit of its own time`() async throws {
     try await withWarehouse { warehouse in
       let error = await warehouse.refusal(

@@ -41,6 +41,14 @@ struct JSONTests {
     }
   }
 
+  @Test func `exponents that stand for very many digits in all are refused`() throws {
+    let many = { (number: String, count: Int) in
+      "[" + Array(repeating: number, count: count).joined(separator: ",") + "]"
+    }
+    #expect(throws: SimplonError.self) { try JSON(parsing: many("1e990", 2000)) }
+    #expect(try JSON(parsing: many("1.5e-7", 200_000)).array?.count == 200_000)
+  }
+
   @Test func `bad UTF-8 is refused`() {
     #expect(throws: SimplonError.self) { try JSON(parsing: [0x22, 0xFF, 0x22]) }
     #expect(throws: SimplonError.self) { try JSON(parsing: [0x22, 0x5C, 0x6E, 0xFF, 0x22]) }

@@ -11,7 +11,7 @@ create table public.agent_executions (
   error jsonb,
   status public.task_status not null default 'pending',
   quality_score double precision check (quality_score between 0 and 1),
-  execution_time_seconds double precision check (execution_time_seconds >= 0),
+  execution_time_seconds double precision check (execution_time_seconds between 0 and 1e9),
   user_id uuid,
   session_id text,
   created_at timestamptz not null default clock_timestamp(),

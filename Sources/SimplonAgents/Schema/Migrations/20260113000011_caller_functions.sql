@@ -21,6 +21,8 @@ begin
     raise exception 'the prompt is % bytes long, and 1048576 are allowed', octet_length(new.prompt) using errcode = 'SIM05';
   elsif octet_length(new.agent) > 255 or octet_length(new.workflow) > 255 then
     raise exception 'the name of an agent or a workflow has 255 bytes at most' using errcode = 'SIM05';
+  elsif array_position(new.tools, null) is not null or array_position(new.connectors, null) is not null then
+    raise exception 'the name of a tool or a connector must not be null' using errcode = 'SIM05';
   end if;
   new.size := coalesce(metadata_size, 0)
     + case when new.plan is null then coalesce(octet_length(new.prompt), 0) else plan_size end;
@@ -70,9 +72,10 @@ begin
     values (
       request ->> 'prompt', request -> 'plan', request ->> 'workflow', request ->> 'agent',
       request ->> 'model', request ->> 'task_id',
-      -- Before others comes only what the service sends, whichever function it came through.
-      case when not request ? 'priority' then 0 when auth.role() = 'service_role' then (request ->> 'priority')::smallint
-        else least((request ->> 'priority')::smallint, 0) end,
+      -- Before others comes only what the service sends, whichever function it came through; and claims look at each
+      -- priority that there is.
+      case when not request ? 'priority' then 0
+        else greatest(-100, least((request ->> 'priority')::integer, case auth.role() when 'service_role' then 100 else 0 end)) end,
       case when request ? 'tools' then array(select jsonb_array_elements_text(request -> 'tools')) end,
       case when request ? 'connectors' then array(select jsonb_array_elements_text(request -> 'connectors')) end,
       coalesce(request -> 'metadata', '{}'), request -> 'budget', (request ->> 'project_id')::uuid,

@@ -19,7 +19,8 @@ create table public.agent_metrics (
   primary key (id, period_start),
   constraint agent_metrics_period unique (agent_instance_id, period_start, period_end),
   constraint agent_metrics_order check (period_start < period_end),
-  constraint agent_metrics_counts check (tasks_completed >= 0 and tasks_failed >= 0 and average_execution_time >= 0),
+  constraint agent_metrics_counts check (
+    tasks_completed >= 0 and tasks_failed >= 0 and average_execution_time between 0 and 1e9),
   constraint agent_metrics_rates check (success_rate between 0 and 1 and average_quality_score between 0 and 1)
 ) partition by range (period_start);
 create index agent_metrics_by_time on public.agent_metrics (period_start desc, id desc);
@@ -99,12 +100,12 @@ begin
       average_execution_time, average_quality_score, reported)
     select i.user_id, i.id, i.agent_type, d.day, d.day + interval '1 day',
       least(sum(g.tasks_completed), 2147483647), least(sum(g.tasks_failed), 2147483647),
-      coalesce(sum(g.tasks_completed) / nullif(sum(g.tasks_completed + g.tasks_failed), 0)::double precision, 0),
-      coalesce(sum(g.average_execution_time * (g.tasks_completed + g.tasks_failed))
-        / nullif(sum(g.tasks_completed + g.tasks_failed), 0), 0),
+      coalesce(sum(g.tasks_completed) / nullif(sum(g.tasks_completed::bigint + g.tasks_failed), 0)::double precision, 0),
+      coalesce(sum(g.average_execution_time * (g.tasks_completed::bigint + g.tasks_failed))
+        / nullif(sum(g.tasks_completed::bigint + g.tasks_failed), 0), 0),
       -- Of how many tasks a mean of scores is, is not kept; each counts as all of its hour's.
-      sum(g.average_quality_score * (g.tasks_completed + g.tasks_failed)) / nullif(sum(g.tasks_completed + g.tasks_failed)
-        filter (where g.average_quality_score is not null), 0),
+      sum(g.average_quality_score * (g.tasks_completed::bigint + g.tasks_failed))
+        / nullif(sum(g.tasks_completed::bigint + g.tasks_failed) filter (where g.average_quality_score is not null), 0),
       bool_or(g.reported)
     from gone g join public.agent_instances i on i.id = g.agent_instance_id
     cross join lateral date_trunc('day', g.period_start) as d (day)

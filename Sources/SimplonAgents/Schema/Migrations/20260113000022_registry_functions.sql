@@ -63,7 +63,7 @@ begin
       when old.completed_at is null then e.started_at end,
     -- Clocks may go back, and the check of the column must not stop a run.
     execution_time_seconds = case when new.completed_at is not null and e.started_at is not null
-      then greatest(0, extract(epoch from new.completed_at - e.started_at)) end
+      then least(1e9, greatest(0, extract(epoch from new.completed_at - e.started_at))) end
   where e.task_id = new.task_id and e.run_id = new.id;
   -- The hour in which it had ended is computed again, without it; see simplon.roll_up_metrics.
   if old.completed_at is not null and new.completed_at is null then

@@ -43,13 +43,15 @@ create trigger agent_runs_hand_down before delete on public.agent_runs
 create function simplon.steps_after(plan jsonb, step text) returns setof text
 language sql immutable set search_path = ''
 as $$
-  with recursive steps as materialized (
-    select x ->> 'id' as id, x -> 'needs' as needs
-    from jsonb_array_elements(case jsonb_typeof(plan -> 'steps') when 'array' then plan -> 'steps' end) x),
+  with recursive edges as materialized (
+    select x ->> 'id' as id, n.need
+    from jsonb_array_elements(case jsonb_typeof(plan -> 'steps') when 'array' then plan -> 'steps' end) x
+    cross join lateral jsonb_array_elements_text(case jsonb_typeof(x -> 'needs') when 'array' then x -> 'needs' end)
+      as n (need)),
   later as (
-    select s.id from steps s where s.needs ? steps_after.step
+    select e.id from edges e where e.need = steps_after.step
     union
-    select s.id from steps s join later l on s.needs ? l.id)
+    select e.id from later l join edges e on e.need = l.id)
   select l.id from later l
 $$;
 
@@ -71,6 +73,8 @@ declare
   -- Steps before this place are, without these.
   bound integer;
   dropped text[] := '{}';
+  -- Steps of the plan behind which it goes on when they fail.
+  tolerant text[];
   plan jsonb;
   suffix text := '';
   fork uuid;
@@ -90,6 +94,13 @@ begin
     raise exception 'there is no run % of yours', fork_run.run using errcode = 'SIM03';
   end if;
   plan := origin.plan;
+  if octet_length((request -> 'output')::text) > 1048576 then
+    raise exception '"output" is % bytes long, and 1048576 are allowed', octet_length((request -> 'output')::text)
+      using errcode = 'SIM05';
+  end if;
+  tolerant := array(
+    select x ->> 'id' from jsonb_array_elements(case jsonb_typeof(plan -> 'steps') when 'array' then plan -> 'steps' end) x
+    where x ->> 'continue_on_error' = 'true');
 
   if request ? 'step_id' and request ? 'at_message' then
     raise exception '"step_id" and "at_message" exclude each other' using errcode = 'SIM05';
@@ -197,9 +208,7 @@ begin
     where t.run_id = origin.id and t.attempt = origin.attempt and t.step_id <> all (dropped)
       and (bound is null or t.position < bound)
       and (t.status in ('completed', 'skipped') or t.status = 'failed' and case when origin.plan is null then true
-        else exists (
-          select from jsonb_array_elements(origin.plan -> 'steps') x
-          where x ->> 'id' = t.step_id and x ->> 'continue_on_error' = 'true') end);
+        else t.step_id = any (tolerant) end);
     if request ? 'output' then
       insert into public.agent_steps (
         run_id, attempt, step_id, user_id, position, tool, status, effect, input, output, epoch, layer, started_at,

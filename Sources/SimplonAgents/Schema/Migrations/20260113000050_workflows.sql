@@ -66,6 +66,9 @@ begin
   if not found then
     raise exception 'there is no workflow "%" of yours', left(new.workflow, 200) using errcode = 'SIM50';
   end if;
+  if octet_length(new.plan::text) > 8388608 then
+    raise exception 'the plan is % bytes long, and 8388608 are allowed', octet_length(new.plan::text) using errcode = 'SIM05';
+  end if;
   new.size := new.size + octet_length(new.plan::text);
   return new;
 end $$;

@@ -27,7 +27,8 @@ create table public.agent_schedules (
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
   constraint agent_schedules_one_rhythm check (num_nonnulls(cron, every_seconds) = 1 and (cron is null) = (fields is null)),
-  constraint agent_schedules_sizes check (octet_length(name) <= 200 and pg_column_size(run) <= 33554432)
+  constraint agent_schedules_sizes check (
+    octet_length(name) <= 200 and octet_length(run::text) <= 8388608 and octet_length(fields::text) <= 1000)
 );
 create unique index agent_schedules_by_name on public.agent_schedules
   (coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid), name);
