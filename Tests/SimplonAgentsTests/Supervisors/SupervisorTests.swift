@@ -334,6 +334,15 @@ struct SupervisorTests {
     }
   }
 
+  @Test(arguments: [
+    (ModelReply.Stop.ended, true), (.calls, true), (.maximumTokens, true), (.paused, false), (.refused, false),
+    (.contextFull, false),
+  ])
+  func `a reply without a word is none, unless it says why`(_ stop: ModelReply.Stop, _ isEmpty: Bool) {
+    #expect(reply([.text(" ")], stop).isEmpty == isEmpty)
+    #expect(!reply([.text("x")], stop).isEmpty && !reply([call("c", "noop", nil)], stop).isEmpty)
+  }
+
   @Test func `a call that was cut off is told so`() throws {
     var requests = [ModelRequest]()
     _ = try play([
