@@ -36,7 +36,8 @@ extension Setting {
     name: "SUPABASE_AGENT_SCHEMA", kind: .schema, fallback: "public", summary: "The schema of the agents' tables.")
   static let connections = Setting(
     name: "SIMPLON_CONNECTIONS", kind: .integer(1...100), fallback: "4",
-    summary: "Shared connections to the database for callers, and as many for the engine.")
+    summary:
+      "Shared connections to the database for callers, and as many for the engine; a worker has two more for memory.")
   static let pooler = Setting(
     name: "SIMPLON_POOLER", kind: .flag, fallback: "false",
     summary: "Whether DATABASE_URL goes through a transaction pooler (Supabase's port 6543, pgbouncer).")

@@ -181,6 +181,24 @@ struct AgentMetricsTests {
     }
   }
 
+  @Test func `no figure of an agent's stops the archive`() async throws {
+    try await Engine.with { engine in
+      try await engine.register("a")
+      try await engine.database.execute(
+        """
+        select simplon.make_month_partitions('agent_metrics', 3);
+        insert into agent_metrics (agent_instance_id, agent_type, period_start, period_end, tasks_completed, tasks_failed)
+        select i.id, 'general', m.at, m.at + interval '1 hour', 2147483647, 1
+        from agent_instances i, (values
+          (date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' - interval '3 months')) as m (at)
+        """)
+      try await engine.upkeep(metricRetention: .seconds(86_400 * 31)).run()
+      #expect(try await engine.database.execute("select tasks_completed from agent_metrics") == ["2147483647"])
+      let hours = "select extract(epoch from period_end - period_start)::integer from agent_metrics"
+      #expect(try await engine.database.execute(hours) == ["86400"])
+    }
+  }
+
   @Test func `metrics are given for so many hours back, and go on where they were cut`() async throws {
     try await Engine.with { engine in
       try await engine.register("a")

@@ -170,15 +170,7 @@ import Testing
     async throws
   {
     try await Engine.with { engine in
-      try await save(engine)
-      try await save(engine, as: Engine.bob)
-      try await makeDue(engine)
-      let person = try #require(Engine.alice.subject).uuidString
-      try await engine.database.execute(
-        """
-        update agent_schedules set run = run || \(run), next_due = next_due - interval '1 second'
-        where user_id = '\(person)'
-        """)
+      try await makeDue(engine, firstWith: run)
       #expect(try await engine.upkeep().fireSchedules() == 1)
       let told = try await schedule(engine)
       #expect(told["last_error"]?["code"]?.string == code && told["last_run"]?.isNull == true)
@@ -186,17 +178,22 @@ import Testing
     }
   }
 
+  /// Two schedules are due, that of Alice first, with this SQL added to its run.
+  private func makeDue(_ engine: Engine, firstWith run: String) async throws {
+    try await save(engine)
+    try await save(engine, as: Engine.bob)
+    try await makeDue(engine)
+    let person = try #require(Engine.alice.subject).uuidString
+    try await engine.database.execute(
+      """
+      update agent_schedules set run = run || \(run), next_due = next_due - interval '1 second'
+      where user_id = '\(person)'
+      """)
+  }
+
   @Test func `one that cannot be read is told of it, and the others have their turn`() async throws {
     try await Engine.with { engine in
-      try await save(engine)
-      try await save(engine, as: Engine.bob)
-      try await makeDue(engine)
-      let person = try #require(Engine.alice.subject).uuidString
-      try await engine.database.execute(
-        """
-        update agent_schedules set run = run || '{"inputs": {"n": 1e2000}}', next_due = next_due - interval '1 second'
-        where user_id = '\(person)'
-        """)
+      try await makeDue(engine, firstWith: #"'{"inputs": {"n": 1e2000}}'"#)
       #expect(try await engine.upkeep().fireSchedules() == 1)
       let told = try await engine.database.execute(
         "select bool_and(next_due > now()) || ' ' || string_agg(last_error ->> 'code', '') from agent_schedules")
